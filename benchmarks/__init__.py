@@ -1,0 +1,1 @@
+"""What is claimed about speed, measured beside others: ``python -m benchmarks``. See README.md."""

@@ -1,0 +1,35 @@
+"""Sends what goes through aiohttp to the loopback server, whatever host it was meant for.
+
+This is all that is changed about the peer: its own code, session and parsing run as they are. Kept apart from
+everything else because a cold start must load nothing the peer would not load itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["redirected"]
+
+
+@contextmanager
+def redirected(port: int) -> Iterator[None]:
+    """While open, every request of every aiohttp session of this process goes to ``127.0.0.1:port``."""
+    # Imported here: aiohttp comes with the benchmarks extra only, and is part of the peer's cold start.
+    import aiohttp
+    from yarl import URL
+
+    # Any: the one place through which all requests pass is not public.
+    session: Any = aiohttp.ClientSession
+    send = session._request
+
+    async def send_to_loopback(self: Any, method: str, url: str | URL, **options: Any) -> Any:
+        near = URL(url).with_scheme("http").with_host("127.0.0.1").with_port(port)
+        return await send(self, method, near, **options)
+
+    session._request = send_to_loopback
+    try:
+        yield
+    finally:
+        session._request = send

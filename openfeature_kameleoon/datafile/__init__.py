@@ -1,0 +1,1 @@
+"""What is running: a site's data file, its sources, and what is made of them."""

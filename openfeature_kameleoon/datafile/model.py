@@ -1,0 +1,190 @@
+"""The data file's members as typed values, v3 and 2.x layouts alike (specs/kameleoon-sdk.md 2).
+
+Only what is read is declared: unknown members are ignored, and so are unknown enum literals, which stay plain
+strings here. Wire spelling (camelCase) ends in this module. Nothing here judges or computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "IN_HOLDOUT",
+    "OFF",
+    "ConditionGroup",
+    "ConditionsData",
+    "CustomDataInfo",
+    "Experiment",
+    "ExperimentVariation",
+    "FeatureFlag",
+    "FlagHeader",
+    "Holdout",
+    "Raw",
+    "Rule",
+    "RuleHeader",
+    "Segment",
+    "Settings",
+    "Share",
+    "Variable",
+    "Variation",
+    "VariationByExposition",
+    "Wire",
+]
+
+Raw = dict[str, Any]
+"""One targeting condition as decoded: its members depend on its ``targetingType``."""
+
+OFF = "off"
+"""The variation key that means "not active"."""
+
+IN_HOLDOUT = "in-holdout"
+"""The key of the holdout entry that excludes its visitors."""
+
+
+class Wire(msgspec.Struct, frozen=True, rename="camel"):
+    """A JSON object with camelCase members."""
+
+
+class Variable(Wire):
+    """A variable of a variation; ``type`` says how ``value`` is to be read (2.3)."""
+
+    key: str = ""
+    type: str = ""
+    value: Any = False
+
+
+class Variation(Wire):
+    """A named outcome of a flag."""
+
+    key: str = ""
+    name: str | None = ""
+    variables: list[Variable] | None = None
+
+
+class VariationByExposition(Wire):
+    """A variation's share, in [0, 1], of the visitors of a rule or holdout."""
+
+    variation_key: str = ""
+    variation_id: int | None = None
+    exposition: float = 0.0
+
+
+class ConditionGroup(Wire):
+    """Conditions joined by operators, ``True`` for OR (2.5)."""
+
+    conditions: list[Raw] | None = None
+    or_operators: list[bool | None] | None = None
+
+
+class ConditionsData(Wire):
+    """Groups joined by operators, ``True`` for OR (2.5)."""
+
+    first_level: list[ConditionGroup]
+    first_level_or_operators: list[bool | None] | None = None
+
+
+class Segment(Wire):
+    """A targeting segment; without ``conditions_data`` it matches everybody."""
+
+    id: int | str = -1
+    conditions_data: ConditionsData | None = None
+    audience_tracking: bool | None = False
+
+
+class Rule(Wire):
+    """A delivery or experiment rule. v3 names its segment by id, 2.x embeds it."""
+
+    id: int | None = None
+    order: int | None = 0
+    type: str | None = None
+    exposition: float = 0.0
+    experiment_id: int | None = 0
+    respool_time: int | None = None
+    segment_id: int | None = None
+    segment: Segment | None = None
+    variation_by_exposition: list[VariationByExposition] | None = None
+
+
+class FeatureFlag(Wire):
+    """A feature flag (2.2)."""
+
+    id: int | None = 0
+    feature_key: str = ""
+    environment_enabled: bool | None = False
+    default_variation_key: str | None = ""
+    mutually_exclusive_group: str | None = None
+    bucketing_custom_data_id: int | None = None
+    variations: list[Variation] | None = None
+    rules: list[Rule] | None = None
+
+
+class RuleHeader(Wire, gc=False):
+    """What the index needs to know of a rule."""
+
+    type: str | None = None
+    segment_id: int | None = None
+
+
+class FlagHeader(Wire, gc=False):
+    """What the index needs to know of a flag before its first use."""
+
+    id: int | None = 0
+    feature_key: str = ""
+    environment_enabled: bool | None = False
+    mutually_exclusive_group: str | None = None
+    bucketing_custom_data_id: int | None = None
+    rules: list[RuleHeader] | None = None
+
+
+class CustomDataInfo(Wire):
+    """How the site declares a custom datum (2.7)."""
+
+    index: int | str | None = None
+    id: int | None = None
+    name: str | None = None
+    local_only: bool | None = False
+    scope: str | None = None
+    is_mapping_identifier: bool | None = False
+
+
+class Settings(Wire):
+    """The site's settings, member ``configuration`` (2.8)."""
+
+    real_time_update: bool | None = False
+    consent_type: str | None = None
+    consent_opt_out_behavior: str | None = None
+    data_api_domain: str | None = None
+
+
+class Holdout(Wire):
+    """The visitors kept out of every flag (2.9)."""
+
+    experiment_id: int | None = 0
+    variation_by_exposition: list[VariationByExposition] | None = None
+
+
+class Share(Wire):
+    """A 2.x experiment's value for one variation: its traffic share, or its respool time."""
+
+    variation_id: str
+    value: int | float
+
+
+class ExperimentVariation(Wire):
+    """A variation of a 2.x experiment with the JSON text that developers attached to it."""
+
+    id: int | str
+    custom_json: str | None = None
+
+
+class Experiment(Wire):
+    """A 2.x experiment (2.12)."""
+
+    id: int | str
+    site_enabled: bool | None = False
+    deviations: list[Share] | None = None
+    respool_time: list[Share] | None = None
+    variations: list[ExperimentVariation] | None = None
+    segment: Segment | None = None

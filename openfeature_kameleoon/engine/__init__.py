@@ -1,0 +1,1 @@
+"""Who gets what: pure decisions, without I/O, clock, threads or logging."""

@@ -1,0 +1,74 @@
+"""What the 2.x experiment methods of the client answer (specs/kameleoon-sdk.md 4.10, 11.2). Nothing here remembers or reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .datafile.index import DataFileIndex
+from .engine.experiments import CompiledExperiment
+from .engine.ruleset import Ruleset
+from .errors import (
+    FeatureExperimentNotFound,
+    FeatureMalformed,
+    FeatureVariationNotFound,
+    NotAllocated,
+    NotTargeted,
+    SiteCodeDisabled,
+)
+from .visitors.visitor import Exposure, Visitor
+
+__all__ = ["allocation", "associated_data", "experiments_of"]
+
+
+def allocation(ruleset: Ruleset, experiment_id: int, visitor: Visitor) -> Exposure:
+    """What falls to the visitor of an experiment.
+
+    Raises ``FeatureExperimentNotFound``, ``SiteCodeDisabled``, ``NotTargeted`` and ``NotAllocated``.
+    """
+    experiment = _experiment(ruleset, experiment_id)
+    if not experiment.is_site_enabled:
+        raise SiteCodeDisabled(f"the site of experiment {experiment_id} is switched off")
+    is_targeted, variation_id = experiment.allocate(visitor)
+    if not is_targeted:
+        raise NotTargeted(f"the visitor does not meet the targeting of experiment {experiment_id}")
+    if variation_id is None:
+        raise NotAllocated(f"the visitor is not part of the traffic of experiment {experiment_id}")
+    return Exposure(experiment_id, variation_id, None)
+
+
+def experiments_of(ruleset: Ruleset, visitor: Visitor, *, only_allocated: bool) -> list[int]:
+    """Ids of the experiments that target the visitor and, if asked, have a variation for it."""
+    found = []
+    for experiment_id in ruleset.index.experiments:
+        try:
+            is_targeted, variation_id = _experiment(ruleset, experiment_id).allocate(visitor)
+        except FeatureMalformed:  # it says so itself when it is triggered
+            continue
+        if is_targeted and not (only_allocated and variation_id is None):
+            found.append(experiment_id)
+    return found
+
+
+def associated_data(index: DataFileIndex, variation_id: int) -> Any:
+    """The decoded ``customJson`` of the first variation with this id.
+
+    Raises ``FeatureVariationNotFound``, or ``FeatureMalformed`` when it does not decode.
+    """
+    for experiment_id in index.experiments:
+        experiment = index.experiment(experiment_id)
+        for variation in experiment.variations or () if experiment else ():
+            if str(variation.id) == str(variation_id):
+                try:
+                    return msgspec.json.decode(variation.custom_json or "null")
+                except msgspec.DecodeError as error:
+                    raise FeatureMalformed(f"the data of variation {variation_id} does not decode: {error}") from error
+    raise FeatureVariationNotFound(f"no experiment has variation {variation_id!r:.40}")
+
+
+def _experiment(ruleset: Ruleset, experiment_id: int) -> CompiledExperiment:
+    experiment = ruleset.legacy_experiment(experiment_id)
+    if experiment is None:
+        raise FeatureExperimentNotFound(f"the data file has no experiment {experiment_id!r:.40}")
+    return experiment

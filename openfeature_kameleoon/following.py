@@ -1,0 +1,104 @@
+"""Sets up what follows a site's data file: its source, its copy on disk, and the building of rulesets from bytes.
+
+The network's modules are imported only where a network source is made: a data file on disk needs none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from urllib.parse import urlsplit
+
+from .clock import Clock, start_of_day
+from .configuration import KameleoonClientConfiguration
+from .datafile.cache import DataFileCache
+from .datafile.index import EMPTY, DataFileIndex
+from .datafile.live import Build, LiveDataFile
+from .datafile.scan import breathing
+from .datafile.sources import FileSource, PollingSource, Source
+from .engine.conditions import Scope
+from .engine.ruleset import Ruleset
+from .protocol import SDK_NAME, SDK_VERSION
+from .transport.urls import Endpoints
+
+__all__ = ["empty_ruleset", "follow"]
+
+MEGABYTE = 1 << 20
+
+
+def follow(
+    site_code: str, configuration: KameleoonClientConfiguration, endpoints: Endpoints | None, clock: Clock
+) -> LiveDataFile[Ruleset]:
+    """The live data file of a site, not started yet."""
+    cache = None
+    if configuration.cache_directory is not None:
+        cache = DataFileCache(
+            configuration.cache_directory,
+            site_code,
+            configuration.environment or "",
+            max_bytes=_max_bytes(configuration),
+            clock=clock,
+        )
+    return LiveDataFile(
+        _source(site_code, configuration, endpoints, clock),
+        _build(site_code, configuration, clock),
+        cache=cache,
+        threads=configuration.multi_threading,
+        timeout=configuration.default_timeout_second,
+        clock=clock,
+    )
+
+
+def empty_ruleset(clock: Clock) -> Ruleset:
+    """What answers before any data file has come: no flag is found."""
+    return Ruleset(EMPTY, scope=_scope(clock))
+
+
+def _source(
+    site_code: str, configuration: KameleoonClientConfiguration, endpoints: Endpoints | None, clock: Clock
+) -> Source:
+    data_file = configuration.data_file
+    if data_file is not None and not _is_url(data_file):
+        return FileSource(data_file, max_bytes=_max_bytes(configuration), clock=clock)
+    from .transport.http import Http  # brings requests along, which a data file on disk does not need
+
+    return PollingSource(
+        Http(configuration.session),
+        site_code,
+
+        environment=configuration.environment or "",
+        endpoints=endpoints or Endpoints.for_domain(configuration.network_domain),
+        interval=configuration.refresh_interval_second,
+        max_bytes=_max_bytes(configuration),
+        clock=clock,
+    )
+
+
+def _is_url(data_file: str | os.PathLike[str]) -> bool:
+    return isinstance(data_file, str) and urlsplit(data_file).scheme in ("http", "https")
+
+
+def _max_bytes(configuration: KameleoonClientConfiguration) -> int:
+    return int(configuration.data_file_maximum_size * MEGABYTE)
+
+
+def _scope(clock: Clock) -> Scope:
+    return Scope(clock.time, partial(start_of_day, clock), SDK_NAME, SDK_VERSION)
+
+
+def _build(site_code: str, configuration: KameleoonClientConfiguration, clock: Clock) -> Build[Ruleset]:
+    """From bytes to a ruleset, in slices while another one answers."""
+    labels = {"siteCode": site_code}
+    if configuration.environment:
+        labels["environment"] = configuration.environment
+
+    def build(raw: bytes, previous: Ruleset | None) -> tuple[Ruleset, list[str]]:
+        if previous is None:
+            index = DataFileIndex.read(raw)
+            return Ruleset(index, scope=_scope(clock), labels=labels), list(index.flags)
+        breathe = breathing()
+        index = DataFileIndex.read(raw, previous=previous.index, breathe=breathe)
+        changed = index.changed_since(previous.index, breathe)
+        return Ruleset(index, scope=_scope(clock), labels=labels, previous=previous, changed=changed), changed
+
+    return build

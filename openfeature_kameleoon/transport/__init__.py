@@ -1,0 +1,1 @@
+"""How bytes move: the one place that imports requests."""

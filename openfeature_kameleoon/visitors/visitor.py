@@ -1,0 +1,426 @@
+"""One visitor: the data known of it, the variations it was assigned, what of both is still to be reported.
+
+Merge and overwrite rules are those of specs/kameleoon-sdk.md 6.2. Conditions read these attributes from any thread;
+writers hold the lock of the store that owns the visitor. Times are Unix seconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from sys import getsizeof
+from typing import Any, NamedTuple
+
+from ..datafile.index import DataFileIndex
+from .data import (
+    ApplicationVersion,
+    Browser,
+    Conversion,
+    Cookie,
+    CustomData,
+    Data,
+    Device,
+    Geolocation,
+    OperatingSystem,
+    PageView,
+    UniqueIdentifier,
+    UserAgent,
+)
+
+__all__ = [
+    "DATA_TYPES",
+    "Assignment",
+    "Exposure",
+    "ForcedVariation",
+    "LegalConsent",
+    "PageVisit",
+    "RecordedConversion",
+    "TargetedSegment",
+    "Traits",
+    "Values",
+    "Visitor",
+    "VisitHistory",
+    "add_data",
+    "custom_data_index",
+    "first_value",
+]
+
+Values = str | tuple[str, ...]
+"""Values of a custom datum: a single one as itself, any other number as a tuple (it halves a visitor's memory)."""
+
+
+VISITOR_BYTES = 700
+"""What a visitor with a few custom data and an assignment takes, measured (benchmarks, bar 14)."""
+
+
+class LegalConsent(Enum):
+    """What the visitor said to being tracked."""
+
+    UNKNOWN = "UNKNOWN"
+    GIVEN = "GIVEN"
+    NOT_GIVEN = "NOT_GIVEN"
+
+
+class Exposure(NamedTuple):
+    """What is reported of an assignment: the visitor saw this variation of this experiment."""
+
+    experiment_id: int
+    variation_id: int
+    rule_type: str | None
+
+
+class TargetedSegment(NamedTuple):
+    """What is reported of an audience that the visitor belongs to."""
+
+    segment_id: int
+
+
+class Assignment:
+    """A variation that the visitor was given.
+
+    ``evaluated_at`` is monotonic: when it was last confirmed here. ``is_reported``: this process told the server, or
+    has it queued; an assignment that came from the server, or was made untracked, is reported when it is next given.
+    """
+
+    __slots__ = ("evaluated_at", "exposure", "is_reported", "time")
+
+    def __init__(self, exposure: Exposure, time: float, evaluated_at: float, *, is_reported: bool) -> None:
+        self.exposure = exposure
+        self.time = time
+        self.evaluated_at = evaluated_at
+        self.is_reported = is_reported
+
+
+class ForcedVariation(NamedTuple):
+    """A variation set by hand; ``variation_id`` ``None`` stands for the flag's default variation."""
+
+    experiment_id: int
+    variation_key: str | None
+    variation_id: int | None
+    ignores_targeting: bool = True
+
+
+class PageVisit(NamedTuple):
+    """A page, how often it was seen, and when last."""
+
+    page: PageView
+    count: int
+    time: float
+
+
+class RecordedConversion(NamedTuple):
+    """A conversion and when it happened."""
+
+    conversion: Conversion
+    time: float
+
+
+class VisitHistory(NamedTuple):
+    """Earlier visits as the server knows them: start times, the most recent first (9.4)."""
+
+    starts: tuple[float, ...]
+    visit_number: int
+    seconds_since_previous: float
+
+
+class Traits:
+    """The kinds of data that few visitors have; one shared empty instance stands for "none of them"."""
+
+    __slots__ = (
+        "additive",
+        "application_version",
+        "browser",
+        "consent",
+        "conversions",
+        "cookies",
+        "device",
+        "forced",
+        "geolocation",
+        "heat",
+        "operating_system",
+        "overridden",
+        "pages",
+        "personalizations",
+        "scores",
+        "simulated",
+        "user_agent",
+        "visits",
+    )
+
+    def __init__(self) -> None:
+        self.browser: Browser | None = None
+        self.device: Device | None = None
+        self.operating_system: OperatingSystem | None = None
+        self.geolocation: Geolocation | None = None
+        self.application_version: ApplicationVersion | None = None
+        self.user_agent: UserAgent | None = None
+        self.cookies: Mapping[str, str] | None = None
+        self.pages: dict[str, PageVisit] = {}
+        self.conversions: list[RecordedConversion] = []
+        self.visits: VisitHistory | None = None
+        self.personalizations: dict[int, float] = {}
+        self.heat: dict[int, dict[int, float]] | None = None
+        self.scores: dict[int, dict[int, float]] | None = None
+        self.forced: dict[int, ForcedVariation] = {}
+        self.simulated: dict[str, ForcedVariation] = {}
+        self.additive: frozenset[int] = frozenset()
+        self.consent = LegalConsent.UNKNOWN
+        self.overridden = False
+
+    def settle(self) -> None:
+        """Note whether anything but the rules decides for this visitor; decisions look at this one mark."""
+        self.overridden = bool(self.forced or self.simulated or self.scores)
+
+
+_NO_TRAITS = Traits()
+_NO_CUSTOM_DATA: dict[int, Values] = {}
+_NO_ASSIGNMENTS: dict[int, Assignment] = {}
+
+
+class Visitor:
+    """What this process knows of one visitor code.
+
+    ``known`` is false for a visitor that is asked about but not stored: some conditions tell the two apart.
+    ``unsent`` holds what is still to be reported: custom data by index, everything else as itself. ``size`` is an
+    estimate of the memory taken, in bytes.
+    ``started`` is when the current visit began, as far as this process knows (5.4).
+    """
+
+    __slots__ = (
+        "assignments",
+        "code",
+        "custom_data",
+        "hashing_code",
+        "is_unique_identifier",
+        "known",
+        "last_seen",
+        "size",
+        "started",
+        "traits",
+        "unsent",
+    )
+
+    def __init__(self, code: str, started: float = 0.0, last_seen: float = 0.0, *, known: bool = True) -> None:
+        self.code = code
+        self.hashing_code: str | None = None
+        self.is_unique_identifier = False
+        self.known = known
+        self.started = started
+        self.last_seen = last_seen
+        self.size = VISITOR_BYTES + len(code)
+        self.custom_data = _NO_CUSTOM_DATA
+        self.assignments = _NO_ASSIGNMENTS
+        self.unsent: list[object] | None = None
+        self.traits = _NO_TRAITS
+
+    def own_traits(self) -> Traits:
+        """Traits that may be written to."""
+        if self.traits is _NO_TRAITS:
+            self.traits = Traits()
+        return self.traits
+
+    def set_custom_data(self, index: int, values: Values) -> None:
+        """Replace the values at ``index``."""
+        if self.custom_data is _NO_CUSTOM_DATA:
+            self.custom_data = {}
+        self.custom_data[index] = values
+
+    def set_assignment(self, assignment: Assignment) -> None:
+        """Replace the assignment of the experiment."""
+        if self.assignments is _NO_ASSIGNMENTS:
+            self.assignments = {}
+        self.assignments[assignment.exposure.experiment_id] = assignment
+
+    def force(self, forced: ForcedVariation) -> None:
+        """Have the visitor get this variation of its experiment."""
+        traits = self.own_traits()
+        traits.forced[forced.experiment_id] = forced
+        traits.settle()
+
+    def unforce(self, experiment_id: int) -> None:
+        """Have the rules decide again for this experiment."""
+        traits = self.own_traits()
+        traits.forced.pop(experiment_id, None)
+        traits.settle()
+
+    def set_consent(self, consent: LegalConsent) -> None:
+        """Replace what the visitor said to being tracked."""
+        self.own_traits().consent = consent
+
+    def target(self, segment_ids: Iterable[int]) -> None:
+        """Note, to be reported, the audiences that the visitor belongs to."""
+        for segment_id in segment_ids:
+            segment = TargetedSegment(segment_id)
+            _set_unsent(self, lambda item, wanted=segment: item == wanted, segment, is_unsent=True)
+
+    def note_unsent(self, item: object) -> None:
+        """Have ``item`` reported the next time that this visitor is."""
+        if self.unsent is None:
+            self.unsent = []
+        self.unsent.append(item)
+
+    def alias(self, code: str) -> Visitor:
+        """Another visitor code for this same visitor: everything is shared but the unique-identifier flag (6.6)."""
+        self.own_traits()
+        if self.custom_data is _NO_CUSTOM_DATA:
+            self.custom_data = {}
+        if self.assignments is _NO_ASSIGNMENTS:
+            self.assignments = {}
+        if self.unsent is None:
+            self.unsent = []
+        other = Visitor(code, self.started, self.last_seen)
+        for shared in ("hashing_code", "is_unique_identifier", "custom_data", "assignments", "traits", "unsent"):
+            setattr(other, shared, getattr(self, shared))
+        return other
+
+    def copy(self) -> Visitor:
+        """A visitor to try things on: what is added to it does not reach this one."""
+        other = Visitor(self.code, self.started, self.last_seen, known=self.known)
+        other.hashing_code = self.hashing_code
+        other.is_unique_identifier = self.is_unique_identifier
+        other.custom_data = dict(self.custom_data)
+        other.assignments = dict(self.assignments)
+        if self.traits is not _NO_TRAITS:
+            traits = other.own_traits()
+            for name in Traits.__slots__:
+                value = getattr(self.traits, name)
+                setattr(traits, name, value.copy() if type(value) in (dict, list) else value)
+        return other
+
+
+def first_value(values: Values) -> str | None:
+    """The first value of a custom datum; ``None`` when it has none."""
+    return values if type(values) is str else values[0] if values else None
+
+
+def add_data(visitor: Visitor, data: Data, index: DataFileIndex, now: float, *, is_tracked: bool = True) -> None:
+    """Add one piece of data as the application gave it. Raises ``TypeError`` for what is none of the kinds of data.
+
+    Data that the file calls local-only, or whose name or index it does not know, is kept from reports or dropped as
+    specs/kameleoon-sdk.md 6.1 to 6.5 say. Linking codes (6.6) is the store's part.
+    """
+    add = _ADDITIONS.get(type(data))
+    if add is None:
+        raise TypeError(f"{type(data).__name__} is no visitor data")
+    add(visitor, data, index, now, is_tracked)
+
+
+def custom_data_index(datum: CustomData, index: DataFileIndex) -> int | None:
+    """The index that a custom datum goes to; ``None`` for a name that the data file does not know.
+
+    2.x wrote the index as text, so a name that is unknown and numeric counts as an index.
+    """
+    if datum.name is None:
+        return datum.index if datum.index >= 0 else None
+    number = index.custom_data_by_name.get(datum.name)
+    if number is None and datum.name.isascii() and datum.name.isdigit():
+        return int(datum.name)
+    return number
+
+
+def _add_custom_data(visitor: Visitor, datum: CustomData, index: DataFileIndex, now: float, is_tracked: bool) -> None:
+    number = custom_data_index(datum, index)
+    if number is None:
+        return
+    values = datum.values[0] if len(datum.values) == 1 else datum.values
+    visitor.size += _values_bytes(values) - _values_bytes(visitor.custom_data.get(number))
+    visitor.set_custom_data(number, values)
+    additive = visitor.traits.additive
+    if (number in additive) is datum.overwrite:
+        visitor.own_traits().additive = additive - {number} if datum.overwrite else additive | {number}
+    info = index.custom_data.get(number)
+    is_sent = is_tracked and not (info is not None and info.local_only)
+    _set_unsent(visitor, lambda item: item == number, number, is_unsent=is_sent)
+
+
+def _values_bytes(values: Values | None) -> int:
+    if values is None:
+        return 0
+    return 64 + (getsizeof(values) if type(values) is str else sum(map(getsizeof, values)))
+
+
+def _set_unsent(visitor: Visitor, is_same: Callable[[object], bool], item: object, *, is_unsent: bool) -> None:
+    """Have ``item`` reported, or not, in place of what it replaces."""
+    if visitor.unsent is None:
+        if is_unsent:
+            visitor.unsent = [item]
+        return
+    kept = [other for other in visitor.unsent if not is_same(other)]
+    visitor.unsent[:] = [*kept, item] if is_unsent else kept
+
+
+def _single(trait: str, *, is_sent: bool = True) -> Callable[..., None]:
+    """Data of which a visitor has one: a new one replaces it."""
+
+    def add(visitor: Visitor, data: Any, index: DataFileIndex, now: float, is_tracked: bool) -> None:
+        traits = visitor.own_traits()
+        before = getattr(traits, trait)
+        setattr(traits, trait, data)
+        visitor.size += _fields_bytes(data) - (0 if before is None else _fields_bytes(before))
+        if is_sent:
+            _set_unsent(visitor, lambda item: type(item) is type(data), data, is_unsent=is_tracked)
+
+    return add
+
+
+def _fields_bytes(data: Any) -> int:
+    return getsizeof(data) + sum(getsizeof(getattr(data, name)) for name in data.__slots__)
+
+
+def _add_cookies(visitor: Visitor, data: Cookie, index: DataFileIndex, now: float, is_tracked: bool) -> None:
+    traits = visitor.own_traits()
+    visitor.size += _cookies_bytes(data.cookies) - _cookies_bytes(traits.cookies)
+    traits.cookies = dict(data.cookies)
+
+
+def _cookies_bytes(cookies: Mapping[str, str] | None) -> int:
+    if cookies is None:
+        return 0
+    return 256 + sum(getsizeof(name) + getsizeof(value) for name, value in cookies.items())
+
+
+def _add_page_view(visitor: Visitor, page: PageView, index: DataFileIndex, now: float, is_tracked: bool) -> None:
+    if not page.url:
+        return
+    pages = visitor.own_traits().pages
+    before = pages.get(page.url)
+    pages[page.url] = PageVisit(page, before.count + 1 if before else 1, now)
+    if before is None:
+        visitor.size += 256 + getsizeof(page.url)
+    _set_unsent(
+        visitor, lambda item: type(item) is PageView and item.url == page.url, page, is_unsent=is_tracked
+    )
+
+
+def _add_conversion(
+    visitor: Visitor, conversion: Conversion, index: DataFileIndex, now: float, is_tracked: bool
+) -> None:
+    recorded = RecordedConversion(conversion, now)
+    visitor.own_traits().conversions.append(recorded)
+    visitor.size += 256
+    if is_tracked:
+        visitor.note_unsent(recorded)
+
+
+def _add_unique_identifier(
+    visitor: Visitor, data: UniqueIdentifier, index: DataFileIndex, now: float, is_tracked: bool
+) -> None:
+    visitor.is_unique_identifier = data.value
+
+
+_ADDITIONS: Mapping[type, Callable[..., None]] = {
+    CustomData: _add_custom_data,
+    Browser: _single("browser"),
+    Device: _single("device"),
+    OperatingSystem: _single("operating_system"),
+    Geolocation: _single("geolocation"),
+    ApplicationVersion: _single("application_version", is_sent=False),
+    UserAgent: _single("user_agent", is_sent=False),
+    Cookie: _add_cookies,
+    PageView: _add_page_view,
+    Conversion: _add_conversion,
+    UniqueIdentifier: _add_unique_identifier,
+}
+
+DATA_TYPES = tuple(_ADDITIONS)
+"""The classes of which ``add_data`` takes instances."""

@@ -1,0 +1,134 @@
+"""What holds for every test: it leaves no thread and no handle behind, and speaks with this machine alone.
+
+The socket guard sees this process only; a test that starts another one answers for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+LEAK_DEADLINE_SECONDS = 2.0
+
+# No deadlines: a busy machine is not a failure. In CI the same examples run each time, so red is always news.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+# --- nothing is left behind ---------------------------------------------------------------------------------
+
+OPENFEATURE_THREADS = "openfeature-event-handler"
+"""openfeature-sdk runs event handlers on one pool for the life of the process: nobody's leak."""
+
+OPEN_HANDLES = Path("/proc/self/fd")
+
+
+def is_ours_to_end(thread: threading.Thread) -> bool:
+    """Whether the test that started it must end it: it blocks the exit, or it is one of the library's own."""
+    if thread.name.startswith(OPENFEATURE_THREADS):
+        return False
+    return not thread.daemon or thread.name.startswith("kameleoon-")
+
+
+def open_handles() -> set[str]:
+    """Sockets and files this process holds; pipes and devices are the interpreter's and the test runner's."""
+    handles = set()
+    for descriptor in OPEN_HANDLES.iterdir() if OPEN_HANDLES.exists() else ():
+        try:
+            target = os.readlink(descriptor)
+        except OSError:  # closed meanwhile, such as the one that lists the folder
+            continue
+        if target.startswith(("socket:", "/")) and not target.startswith(("/dev/", "/proc/")):
+            handles.add(f"{descriptor.name} -> {target}")
+    return handles
+
+
+def handles_left(before: set[str], deadline: float) -> set[str]:
+    """Handles that are new and stay: a server's thread takes a moment to close what its client has left."""
+    left = open_handles() - before
+    if left:
+        gc.collect()  # a handle that only a reference cycle holds is a ResourceWarning's business, not a leak
+    while left := open_handles() - before:
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.01)
+    return left
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fail a test after which a thread or a handle of its making is still there."""
+    threads_before = set(threading.enumerate())
+    handles_before = open_handles()
+
+    yield
+
+    deadline = time.monotonic() + LEAK_DEADLINE_SECONDS
+    started = [thread for thread in threading.enumerate() if thread not in threads_before]
+    for thread in filter(is_ours_to_end, started):
+        thread.join(max(0.0, deadline - time.monotonic()))
+    threads_left = [thread.name for thread in started if is_ours_to_end(thread) and thread.is_alive()]
+    assert not threads_left, f"threads outlive the test: {threads_left}"
+
+    left = handles_left(handles_before, deadline)
+    assert not left, f"handles stay open after the test: {sorted(left)}"
+
+
+# --- this machine alone -------------------------------------------------------------------------------------
+
+foreign_calls: list[str] = []
+
+
+def is_this_machine(host: object) -> bool:
+    """Whether a host is a loopback address, ``localhost``, or none at all."""
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def keep_to_this_machine(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse to look up, call or send to any other machine, and remember the attempt.
+
+    An audit hook, as no library can go round it. The refusal looks like a network failure, so that a
+    background thread survives it; the fixture below fails the test even where the code under test hides it.
+    """
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        if not isinstance(address, tuple):  # a Unix socket's path, or None: already connected
+            return
+        host = address[0]
+    else:
+        return
+    if not is_this_machine(host):
+        foreign_calls.append(f"{event} {host}")
+        raise ConnectionRefusedError(f"tests speak with this machine alone, not with {host}")
+
+
+sys.addaudithook(keep_to_this_machine)
+
+
+@pytest.fixture(autouse=True)
+def no_foreign_host_is_called() -> Iterator[None]:
+    """Fail a test that tried to reach another machine: a closed loopback port also makes a dead host."""
+    foreign_calls.clear()
+
+    yield
+
+    assert not foreign_calls, f"the test tried to reach other machines: {foreign_calls}"
