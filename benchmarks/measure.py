@@ -55,8 +55,8 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=60,
-    turn_seconds=0.01,
+    rounds=120,
+    turn_seconds=0.005,
     tail_runs=3,
     refreshes=4,
     visitors=100_000,
@@ -64,8 +64,8 @@ FULL = Effort(
     launches=15,
 )
 QUICK = Effort(
-    rounds=12,
-    turn_seconds=0.005,
+    rounds=30,
+    turn_seconds=0.004,
     tail_runs=1,
     refreshes=2,
     visitors=20_000,

@@ -93,9 +93,7 @@ def _all_variables(client: KameleoonClient, feature_key: str, variation_key: str
 def _value_of(variation: Variation, variable_key: str) -> Any:
     variable = variation.variables.get(variable_key)
     if variable is None:
-        raise FeatureVariableNotFound(
-            f"variation {variation.key!r:.60} has no variable {variable_key!r:.60}"
-        )
+        raise FeatureVariableNotFound(f"variation {variation.key!r:.60} has no variable {variable_key!r:.60}")
     return variable.value
 
 

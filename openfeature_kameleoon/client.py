@@ -14,7 +14,7 @@ from typing import Any
 
 from .aliases import ALIASES, bind_alias
 from .clock import SYSTEM_CLOCK, Clock
-from .configuration import DEFAULT_CONFIGURATION_PATH, KameleoonClientConfiguration, load_configuration
+from .configuration import KameleoonClientConfiguration, load_configuration
 from .context import new_data
 from .datafile.events import EventKind
 from .datafile.freshness import Status
@@ -22,16 +22,17 @@ from .engine.batch import assign
 from .engine.evaluation import Evaluation
 from .engine.explain import Explanation, explain
 from .engine.ruleset import Ruleset
-from .experiments import associated_data, experiments_of
 from .errors import FeatureEnvironmentDisabled, FeatureError, SiteCodeIsEmpty
 from .evaluator import Evaluator, check_visitor_code
+from .experiments import associated_data, experiments_of
 from .following import empty_ruleset, follow
 from .tracking.outbox import MemoryOutbox, Outbox
 from .transport.urls import Endpoints
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visitors.store import MemoryVisitorStore
-from .visitors.visitor import DATA_TYPES, LegalConsent
+from .visitors.traits import LegalConsent
+from .visitors.visitor import DATA_TYPES
 
 __all__ = ["KameleoonClient"]
 
@@ -132,9 +133,7 @@ class KameleoonClient:
         """
         return variation_view(self._evaluate(visitor_code, feature_key, track))
 
-    def get_variations(
-        self, visitor_code: str, only_active: bool = False, track: bool = True
-    ) -> dict[str, Variation]:
+    def get_variations(self, visitor_code: str, only_active: bool = False, track: bool = True) -> dict[str, Variation]:
         """The visitor's variations by flag key; flags that are switched off or malformed are left out."""
         check_visitor_code(visitor_code)
         return _variations(self.ruleset, lambda key: self._evaluate(visitor_code, key, track), only_active)
@@ -145,7 +144,11 @@ class KameleoonClient:
         return _variations(ruleset, lambda key: ruleset.decide(key)(visitor, None), only_active)
 
     def is_feature_active(
-        self, visitor_code: str, feature_key: str, is_unique_identifier: bool | None = None, track: bool = True
+        self,
+        visitor_code: str,
+        feature_key: str,
+        is_unique_identifier: bool | None = None,
+        track: bool = True,
     ) -> bool:
         """Whether the visitor's variation is any but ``off``; false where the flag is switched off.
 
@@ -158,9 +161,7 @@ class KameleoonClient:
         except FeatureEnvironmentDisabled:
             return False
 
-    def explain(
-        self, visitor_code: str, feature_key: str, attributes: Mapping[str, Any] | None = None
-    ) -> Explanation:
+    def explain(self, visitor_code: str, feature_key: str, attributes: Mapping[str, Any] | None = None) -> Explanation:
         """Why the visitor, with the attributes of an evaluation context, gets its variation; changes nothing.
 
         Raises ``VisitorCodeInvalid``, ``VisitorDataInvalid``, ``FeatureNotFound`` and ``FeatureMalformed``.
@@ -171,9 +172,7 @@ class KameleoonClient:
             visitor = self.evaluator.with_data(visitor, new_data(attributes, visitor, ruleset.index), ruleset.index)
         return explain(ruleset.flag(feature_key), visitor)
 
-    def assign(
-        self, feature_key: str, visitor_codes: Iterable[str | tuple[str, Iterable[Data]]]
-    ) -> Iterator[str]:
+    def assign(self, feature_key: str, visitor_codes: Iterable[str | tuple[str, Iterable[Data]]]) -> Iterator[str]:
         """The variation key of one flag for each visitor code, or pair of a code and its data, lazily, in order.
 
         Nothing is remembered or reported, and what is known of the visitors is not looked at. Raises
@@ -198,9 +197,7 @@ class KameleoonClient:
         """
         visitor = self.evaluator.visitor(visitor_code)
         if variation_key is not None:
-            forced = self.ruleset.forced_variation(
-                experiment_id, variation_key, ignores_targeting=force_targeting
-            )
+            forced = self.ruleset.forced_variation(experiment_id, variation_key, ignores_targeting=force_targeting)
             self._store.change(visitor, lambda stored: stored.force(forced))
         elif visitor.known:
             self._store.change(visitor, lambda stored: stored.unforce(experiment_id))
@@ -319,14 +316,12 @@ class KameleoonClient:
 
 
 def _enabled(evaluation: Evaluation, feature_key: str) -> Evaluation:
-    if evaluation.reason == "DISABLED":
+    if evaluation.is_disabled:
         raise _switched_off(feature_key)
     return evaluation
 
 
-def _variations(
-    ruleset: Ruleset, evaluate: Callable[[str], Evaluation], only_active: bool
-) -> dict[str, Variation]:
+def _variations(ruleset: Ruleset, evaluate: Callable[[str], Evaluation], only_active: bool) -> dict[str, Variation]:
     """Variations of all flags that can be answered, in the order of the data file."""
     variations = {}
     for key in ruleset.index.flags:

@@ -316,9 +316,7 @@ class KameleoonClientConfiguration:
     data_file: str | os.PathLike[str] | None = field(
         default=None, metadata=_is(_PATH, "Data file read from disk instead of Kameleoon's servers.")
     )
-    data_file_maximum_size: float = field(
-        default=32, metadata=_is(_MEGABYTES, "A larger data file is refused.")
-    )
+    data_file_maximum_size: float = field(default=32, metadata=_is(_MEGABYTES, "A larger data file is refused."))
     cache_directory: str | os.PathLike[str] | None = field(
         default=None, metadata=_is(_PATH, "Folder for the last good data file: a start without network.")
     )

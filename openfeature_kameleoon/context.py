@@ -235,10 +235,10 @@ def _member(members: type[Enum]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if isinstance(value, members):
             return value
-        name = value.upper() if isinstance(value, str) else None
-        if name not in members.__members__:
+        member = members.__members__.get(value.upper()) if isinstance(value, str) else None
+        if member is None:
             raise ValueError(f"one of {', '.join(members.__members__)} is expected")
-        return members[name]
+        return member
 
     return read
 
@@ -353,9 +353,7 @@ KINDS: Mapping[str, Kind] = {
         (Field("url", _text, is_required=True), Field("title", _text), Field("referrers", _integers)),
         _has_page,
     ),
-    "uniqueIdentifier": Kind(
-        UniqueIdentifier, (Field("value", _boolean, is_required=True),), _has_identifier
-    ),
+    "uniqueIdentifier": Kind(UniqueIdentifier, (Field("value", _boolean, is_required=True),), _has_identifier),
     "userAgent": Kind(UserAgent, (Field("value", _text, is_required=True),), _has("user_agent")),
 }
 """The reserved attributes that are visitor data, by name."""

@@ -20,6 +20,7 @@ KameleoonError                              (2.x: KameleoonException)
 │   ├── FeatureMalformed                    this flag's definition does not decode; the others do
 │   └── VariableTypeMismatch                the variable holds another type than the one asked for
 ├── VisitorCodeInvalid                      (2.x: VisitorCodeNotValid)
+│   └── VisitorCodeMissing                  there is none at all
 ├── VisitorDataInvalid                      names the attribute and the field
 └── SiteCodeDisabled, NotTargeted, NotAllocated      2.x experiments only
 ```
@@ -57,6 +58,7 @@ __all__ = [
     "VariableTypeMismatch",
     "VariationConfigurationNotFound",
     "VisitorCodeInvalid",
+    "VisitorCodeMissing",
     "VisitorCodeNotValid",
     "VisitorDataInvalid",
 ]
@@ -153,6 +155,10 @@ class VariableTypeMismatch(FeatureError):
 
 class VisitorCodeInvalid(KameleoonError):
     """A visitor code is a non-empty string of at most 255 characters without control characters."""
+
+
+class VisitorCodeMissing(VisitorCodeInvalid):
+    """A visitor code is needed, and there is none, or an empty one, or something else than a string."""
 
 
 class VisitorDataInvalid(KameleoonError):

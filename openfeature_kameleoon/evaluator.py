@@ -15,14 +15,15 @@ from .clock import Clock
 from .context import new_data
 from .datafile.index import DataFileIndex
 from .engine.evaluation import Evaluation
-from .experiments import allocation
 from .engine.ruleset import Ruleset
-from .errors import VisitorCodeInvalid
+from .errors import VisitorCodeInvalid, VisitorCodeMissing
+from .experiments import allocation
 from .tracking.outbox import Outbox
 from .tracking.reports import take_report
 from .visitors.data import Data
 from .visitors.store import MemoryVisitorStore
-from .visitors.visitor import Assignment, Exposure, Visitor, add_data
+from .visitors.traits import Assignment, Exposure
+from .visitors.visitor import Visitor, add_data
 
 __all__ = ["LONGEST_VISITOR_CODE", "Evaluator", "check_visitor_code"]
 
@@ -37,7 +38,7 @@ def check_visitor_code(code: object) -> str:
     Raises ``VisitorCodeInvalid``. Kameleoon's own client lets control characters pass, and then into headers.
     """
     if not isinstance(code, str) or not code:
-        raise VisitorCodeInvalid("a visitor code must be a non-empty string")
+        raise VisitorCodeMissing("a visitor code must be a non-empty string")
     if len(code) > LONGEST_VISITOR_CODE:
         raise VisitorCodeInvalid(f"a visitor code has at most {LONGEST_VISITOR_CODE} characters, this has {len(code)}")
     if _control_character(code):
@@ -52,7 +53,15 @@ def check_visitor_code(code: object) -> str:
 class Evaluator:
     """Asks the engine on behalf of visitors, and keeps what comes of it."""
 
-    __slots__ = ("_clock", "_get", "_outbox", "_remember_tracked", "_remember_untracked", "_reports_context", "store")
+    __slots__ = (
+        "_clock",
+        "_get",
+        "_outbox",
+        "_remember_tracked",
+        "_remember_untracked",
+        "_reports_context",
+        "store",
+    )
 
     def __init__(
         self, store: MemoryVisitorStore, outbox: Outbox, clock: Clock, *, reports_context: bool = True
@@ -69,7 +78,7 @@ class Evaluator:
         self,
         ruleset: Ruleset,
         key: str,
-        code: str,
+        code: str | None,
         attributes: Mapping[str, Any] | None = None,
         *,
         is_tracked: bool = True,
@@ -86,12 +95,19 @@ class Evaluator:
             data = new_data(attributes, visitor, ruleset.index)
             if data:
                 visitor = self.store.add_data(visitor, data, ruleset.index, is_tracked=self._reports_context)
-        decide = ruleset.decisions.get(key) or ruleset.decide(key)
+        try:
+            decide = ruleset.decisions[key]
+        except KeyError:
+            decide = ruleset.decide(key)
         evaluation = decide(visitor, self._remember_tracked if is_tracked else self._remember_untracked)
         exposure = evaluation.exposure
         if exposure is not None:
             assignment = visitor.assignments.get(exposure[0])
-            if assignment is not None and assignment.is_reported and assignment.exposure == exposure:
+            if (
+                assignment is not None
+                and assignment.is_reported
+                and (assignment.exposure is exposure or assignment.exposure == exposure)
+            ):
                 assignment.evaluated_at = visitor.last_seen
             else:
                 self._remember(visitor, exposure, is_tracked=is_tracked)
@@ -129,8 +145,6 @@ class Evaluator:
         """Store an assignment, and the visitor with it (4.8)."""
         with self.store.lock:
             visitor = self.store.add(visitor)
-            visitor.set_assignment(
-                Assignment(exposure, self._clock.time(), visitor.last_seen, is_reported=is_tracked)
-            )
+            visitor.set_assignment(Assignment(exposure, self._clock.time(), visitor.last_seen, is_reported=is_tracked))
             if is_tracked:
                 visitor.note_unsent(exposure)

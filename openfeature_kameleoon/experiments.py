@@ -1,4 +1,4 @@
-"""What the 2.x experiment methods of the client answer (specs/kameleoon-sdk.md 4.10, 11.2). Nothing here remembers or reports."""
+"""What the client's 2.x experiment methods answer (specs/kameleoon-sdk.md 4.10, 11.2); nothing is remembered here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from .errors import (
     NotTargeted,
     SiteCodeDisabled,
 )
-from .visitors.visitor import Exposure, Visitor
+from .visitors.traits import Exposure
+from .visitors.visitor import Visitor
 
 __all__ = ["allocation", "associated_data", "experiments_of"]
 

@@ -16,8 +16,8 @@ from .datafile.index import EMPTY, DataFileIndex
 from .datafile.live import Build, LiveDataFile
 from .datafile.scan import breathing
 from .datafile.sources import FileSource, PollingSource, Source
-from .engine.conditions import Scope
 from .engine.ruleset import Ruleset
+from .engine.scope import Scope
 from .protocol import SDK_NAME, SDK_VERSION
 from .transport.urls import Endpoints
 
@@ -60,12 +60,11 @@ def _source(
     data_file = configuration.data_file
     if data_file is not None and not _is_url(data_file):
         return FileSource(data_file, max_bytes=_max_bytes(configuration), clock=clock)
-    from .transport.http import Http  # brings requests along, which a data file on disk does not need
+    from .transport.http import Http  # noqa: PLC0415  # brings requests along, which a file on disk does not need
 
     return PollingSource(
         Http(configuration.session),
         site_code,
-
         environment=configuration.environment or "",
         endpoints=endpoints or Endpoints.for_domain(configuration.network_domain),
         interval=configuration.refresh_interval_second,

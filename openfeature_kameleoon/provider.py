@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
@@ -31,14 +31,13 @@ from .errors import (
     KameleoonError,
     VariableTypeMismatch,
     VisitorCodeInvalid,
+    VisitorCodeMissing,
     VisitorDataInvalid,
 )
 from .evaluator import check_visitor_code
 from .transport.foreign_text import printable
 
 __all__ = ["KameleoonProvider"]
-
-DISABLED = "DISABLED"
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +49,7 @@ ERROR_CODES: Mapping[type[KameleoonError], ErrorCode] = {
     VariableTypeMismatch: ErrorCode.TYPE_MISMATCH,
     FeatureMalformed: ErrorCode.PARSE_ERROR,
     VisitorCodeInvalid: ErrorCode.INVALID_CONTEXT,
+    VisitorCodeMissing: ErrorCode.TARGETING_KEY_MISSING,
     VisitorDataInvalid: ErrorCode.INVALID_CONTEXT,
 }
 """Our errors as OpenFeature's; any other is GENERAL."""
@@ -175,13 +175,12 @@ class KameleoonProvider(AbstractProvider):
         if ruleset is None:
             return _error(default, ErrorCode.PROVIDER_NOT_READY, "there is no data file yet")
         try:
-            code = context.targeting_key if context is not None else None
-            if not code or not isinstance(code, str):
-                return _error(default, ErrorCode.TARGETING_KEY_MISSING, "the targeting key is the visitor code")
-            attributes = context.attributes  # type: ignore[union-attr]  # it has a targeting key
-            evaluation = self._evaluate(ruleset, key, code, attributes)
-            if evaluation.reason == DISABLED:
-                return FlagResolutionDetails(default, None, None, DISABLED, None, evaluation.metadata)
+            if context is None:
+                return _error(default, ErrorCode.TARGETING_KEY_MISSING, "an evaluation context is needed")
+            attributes = context.attributes
+            evaluation = self._evaluate(ruleset, key, context.targeting_key, attributes)
+            if evaluation.is_disabled:
+                return FlagResolutionDetails(default, None, None, evaluation.reason, None, evaluation.metadata)
             value = value_of(evaluation.variation, variable_key(attributes) if attributes else None)
             return FlagResolutionDetails(
                 value, None, None, evaluation.reason, evaluation.variation_key, evaluation.metadata
@@ -191,9 +190,7 @@ class KameleoonProvider(AbstractProvider):
         except Exception as error:  # foreign objects in the context; the application must not fail for them
             return _error(default, ErrorCode.GENERAL, f"the evaluation failed: {type(error).__name__}")
 
-    def _track(
-        self, name: str, context: EvaluationContext | None, details: TrackingEventDetails | None
-    ) -> None:
+    def _track(self, name: str, context: EvaluationContext | None, details: TrackingEventDetails | None) -> None:
         client = self.client
         code = check_visitor_code(context.targeting_key if context is not None else None)
         index = client.ruleset.index
@@ -214,7 +211,10 @@ class KameleoonProvider(AbstractProvider):
         )
         try:
             self.emit(EVENTS[event.kind], details)
-        except (AttributeError, RuntimeError) as error:  # detached meanwhile, or the SDK's executor is gone (T8)
+        except (
+            AttributeError,
+            RuntimeError,
+        ) as error:  # detached meanwhile, or the SDK's executor is gone (T8)
             _log.debug("the event %s reached nobody: %s", event.kind.value, error)
 
 

@@ -1,10 +1,11 @@
-"""What the client hands out of a data file: read-only values, as Kameleoon's SDK documents them (specs/kameleoon-sdk.md 11.1)."""
+"""What the client hands out of a data file: read-only values (specs/kameleoon-sdk.md 11.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .datafile.model import OFF, VariationByExposition
 from .engine import variables
@@ -12,11 +13,19 @@ from .engine.evaluation import CompiledFlag, CompiledRule, Evaluation
 from .engine.ruleset import Ruleset
 from .errors import FeatureMalformed
 
-__all__ = ["DataFile", "FeatureFlag", "Rule", "Variable", "Variation", "data_file_view", "flag_view", "variation_view"]
+__all__ = [
+    "DataFile",
+    "FeatureFlag",
+    "Rule",
+    "Variable",
+    "Variation",
+    "data_file_view",
+    "flag_view",
+    "variation_view",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """A variable of a variation; ``type`` is BOOLEAN, NUMBER, STRING, JSON, CSS or JS."""
 
     key: str
@@ -24,8 +33,7 @@ class Variable:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Variation:
+class Variation(msgspec.Struct, frozen=True):
     """A variation: ``id_`` and ``experiment_id`` are ``None`` where no rule chose it."""
 
     key: str
@@ -40,15 +48,13 @@ class Variation:
         return self.key != OFF
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A rule's declared variations by key."""
 
     variations: Mapping[str, Variation]
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureFlag:
+class FeatureFlag(msgspec.Struct, frozen=True):
     """A feature flag as the data file has it."""
 
     variations: Mapping[str, Variation]
@@ -62,8 +68,7 @@ class FeatureFlag:
         return self.variations[self.default_variation_key]
 
 
-@dataclass(frozen=True, slots=True)
-class DataFile:
+class DataFile(msgspec.Struct, frozen=True):
     """All feature flags by key; ``date_modified`` in Unix milliseconds. A flag that does not decode is left out."""
 
     feature_flags: Mapping[str, FeatureFlag]
@@ -110,6 +115,4 @@ def _variation(variation: variables.Variation, id_: int | None, experiment_id: i
 
 
 def _variables(variation: variables.Variation) -> dict[str, Variable]:
-    return {
-        key: Variable(key, variable.type, variable.fresh_value()) for key, variable in variation.variables.items()
-    }
+    return {key: Variable(key, variable.type, variable.fresh_value()) for key, variable in variation.variables.items()}

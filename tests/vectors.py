@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from openfeature_kameleoon.datafile.index import DataFileIndex
-from openfeature_kameleoon.engine.conditions import Scope
 from openfeature_kameleoon.engine.evaluation import Evaluation
 from openfeature_kameleoon.engine.ruleset import Ruleset
+from openfeature_kameleoon.engine.scope import Scope
 from openfeature_kameleoon.errors import FeatureEnvironmentDisabled
 from openfeature_kameleoon.evaluator import check_visitor_code
 from openfeature_kameleoon.visitors.data import (
@@ -43,12 +43,8 @@ from openfeature_kameleoon.visitors.remote import (
 )
 from openfeature_kameleoon.visitors.simulation import parse_simulation
 from openfeature_kameleoon.visitors.store import MemoryVisitorStore
-from openfeature_kameleoon.visitors.visitor import (
-    Assignment,
-    Exposure,
-    LegalConsent,
-    Visitor,
-)
+from openfeature_kameleoon.visitors.traits import Assignment, Exposure, LegalConsent
+from openfeature_kameleoon.visitors.visitor import Visitor
 from tests.clock import FakeClock
 
 __all__ = [
@@ -241,9 +237,7 @@ def force(stage: Stage, code: str, step: Json) -> None:
     if key is None:
         stage.store.change(stage.visitor(code), lambda visitor: visitor.unforce(experiment_id))
         return
-    forced = stage.ruleset.forced_variation(
-        experiment_id, key, ignores_targeting=step.get("force_targeting", True)
-    )
+    forced = stage.ruleset.forced_variation(experiment_id, key, ignores_targeting=step.get("force_targeting", True))
     stage.store.change(stage.visitor(code), lambda visitor: visitor.force(forced))
 
 

@@ -109,14 +109,17 @@ class DataFileCache:
 
     def _read(self) -> Cached:
         descriptor = os.open(self.path, os.O_RDONLY | _NO_FOLLOW | _BINARY)
-        with open(descriptor, "rb") as file:
+        try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise _Unusable("it is no regular file")
             if hasattr(os, "geteuid") and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
                 raise _Unusable("others can write it")
-            first_line, header = file.readline(LINE_BYTES), file.readline(LINE_BYTES)
-            raw = file.read(self._max_bytes + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                first_line, header = file.readline(LINE_BYTES), file.readline(LINE_BYTES)
+                raw = file.read(self._max_bytes)
+        finally:
+            os.close(descriptor)
         if first_line != _first_line(header, raw):
             raise _Unusable("it is cut, altered, too long or of another version")
         about = msgspec.json.decode(header, type=_About)

@@ -328,12 +328,12 @@ class _Reader:
     ) -> None:
         """File the text of a segment or experiment under its id, even when the rest of it does not decode."""
         try:
-            number = id_of(decode(member.text))
+            number: int | None = id_of(decode(member.text))
         except (*_DECODING_ERRORS, ValueError) as error:
             self.problem(_path(member), None, f"an element does not decode: {error}")
             number = _id_of_broken(member.text)
-            if number is None:
-                return
+        if number is None:
+            return
         if number in texts:
             self.problem(_path(member), None, f"id {number} stands twice; the last one counts")
         texts[number] = member.text

@@ -47,7 +47,7 @@ class Wire(msgspec.Struct, frozen=True, rename="camel"):
     """A JSON object with camelCase members."""
 
 
-class Variable(Wire):
+class Variable(Wire, frozen=True):
     """A variable of a variation; ``type`` says how ``value`` is to be read (2.3)."""
 
     key: str = ""
@@ -55,7 +55,7 @@ class Variable(Wire):
     value: Any = False
 
 
-class Variation(Wire):
+class Variation(Wire, frozen=True):
     """A named outcome of a flag."""
 
     key: str = ""
@@ -63,7 +63,7 @@ class Variation(Wire):
     variables: list[Variable] | None = None
 
 
-class VariationByExposition(Wire):
+class VariationByExposition(Wire, frozen=True):
     """A variation's share, in [0, 1], of the visitors of a rule or holdout."""
 
     variation_key: str = ""
@@ -71,21 +71,21 @@ class VariationByExposition(Wire):
     exposition: float = 0.0
 
 
-class ConditionGroup(Wire):
+class ConditionGroup(Wire, frozen=True):
     """Conditions joined by operators, ``True`` for OR (2.5)."""
 
     conditions: list[Raw] | None = None
     or_operators: list[bool | None] | None = None
 
 
-class ConditionsData(Wire):
+class ConditionsData(Wire, frozen=True):
     """Groups joined by operators, ``True`` for OR (2.5)."""
 
     first_level: list[ConditionGroup]
     first_level_or_operators: list[bool | None] | None = None
 
 
-class Segment(Wire):
+class Segment(Wire, frozen=True):
     """A targeting segment; without ``conditions_data`` it matches everybody."""
 
     id: int | str = -1
@@ -93,7 +93,7 @@ class Segment(Wire):
     audience_tracking: bool | None = False
 
 
-class Rule(Wire):
+class Rule(Wire, frozen=True):
     """A delivery or experiment rule. v3 names its segment by id, 2.x embeds it."""
 
     id: int | None = None
@@ -107,7 +107,7 @@ class Rule(Wire):
     variation_by_exposition: list[VariationByExposition] | None = None
 
 
-class FeatureFlag(Wire):
+class FeatureFlag(Wire, frozen=True):
     """A feature flag (2.2)."""
 
     id: int | None = 0
@@ -120,14 +120,14 @@ class FeatureFlag(Wire):
     rules: list[Rule] | None = None
 
 
-class RuleHeader(Wire, gc=False):
+class RuleHeader(Wire, frozen=True, gc=False):
     """What the index needs to know of a rule."""
 
     type: str | None = None
     segment_id: int | None = None
 
 
-class FlagHeader(Wire, gc=False):
+class FlagHeader(Wire, frozen=True, gc=False):
     """What the index needs to know of a flag before its first use."""
 
     id: int | None = 0
@@ -138,7 +138,7 @@ class FlagHeader(Wire, gc=False):
     rules: list[RuleHeader] | None = None
 
 
-class CustomDataInfo(Wire):
+class CustomDataInfo(Wire, frozen=True):
     """How the site declares a custom datum (2.7)."""
 
     index: int | str | None = None
@@ -149,7 +149,7 @@ class CustomDataInfo(Wire):
     is_mapping_identifier: bool | None = False
 
 
-class Settings(Wire):
+class Settings(Wire, frozen=True):
     """The site's settings, member ``configuration`` (2.8)."""
 
     real_time_update: bool | None = False
@@ -158,28 +158,28 @@ class Settings(Wire):
     data_api_domain: str | None = None
 
 
-class Holdout(Wire):
+class Holdout(Wire, frozen=True):
     """The visitors kept out of every flag (2.9)."""
 
     experiment_id: int | None = 0
     variation_by_exposition: list[VariationByExposition] | None = None
 
 
-class Share(Wire):
+class Share(Wire, frozen=True):
     """A 2.x experiment's value for one variation: its traffic share, or its respool time."""
 
     variation_id: str
     value: int | float
 
 
-class ExperimentVariation(Wire):
+class ExperimentVariation(Wire, frozen=True):
     """A variation of a 2.x experiment with the JSON text that developers attached to it."""
 
     id: int | str
     custom_json: str | None = None
 
 
-class Experiment(Wire):
+class Experiment(Wire, frozen=True):
     """A 2.x experiment (2.12)."""
 
     id: int | str

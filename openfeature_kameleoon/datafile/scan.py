@@ -36,9 +36,7 @@ def _refuse_constant(literal: str) -> object:
 
 
 # Numbers stay text here: nothing is computed with them, and a million-digit one must not stop the scan.
-_scan_once = json.JSONDecoder(
-    parse_int=str, parse_float=str, parse_constant=_refuse_constant
-).scan_once  # type: ignore[attr-defined]  # the C scanner behind raw_decode, without its per-call checks
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant).raw_decode
 
 
 def scan(raw: bytes, walked: Container[str], breathe: Callable[[], None] | None = None) -> Iterator[Member]:
@@ -151,10 +149,10 @@ class _Text:
         while True:
             problem: Exception | None = None
             try:
-                end = _scan_once(self.window, place - self.start)[1] + self.start
+                end = _decode(self.window, place - self.start)[1] + self.start
             except RecursionError as error:
                 raise self.malformed(place, "nested too deeply") from error
-            except (StopIteration, ValueError) as error:
+            except ValueError as error:
                 problem, end = error, self.end
             # A value that reaches the window's edge may be a number cut in two.
             if end < self.end or self.end == len(self.raw):

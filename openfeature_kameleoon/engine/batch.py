@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from ..visitors.visitor import Assignment, Exposure, Visitor
+from ..visitors.traits import Assignment, Exposure
+from ..visitors.visitor import Visitor
 from .bucketing import ALL
-from .evaluation import DELIVERY, CompiledFlag, CompiledRule, Decide
+from .decision import Decide
+from .evaluation import DELIVERY, CompiledFlag, CompiledRule
 
 __all__ = ["Fill", "assign"]
 
@@ -41,7 +43,12 @@ def _only_hash(flag: CompiledFlag) -> CompiledRule | None:
 
 
 def _by_hash(
-    flag: CompiledFlag, rule: CompiledRule, decide: Decide, items: Iterable[Item], check: CheckCode, fill: Fill
+    flag: CompiledFlag,
+    rule: CompiledRule,
+    decide: Decide,
+    items: Iterable[Item],
+    check: CheckCode,
+    fill: Fill,
 ) -> Iterator[str]:
     suffix = rule.variation_suffix
     shares = [(bound, entry.variation_key) for bound, entry in zip(rule.bounds, rule.entries, strict=True)]

@@ -10,7 +10,17 @@ import math
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-__all__ = ["ALL", "NONE", "bound", "hash_string", "legacy_experiment_suffix", "place", "respool_suffix", "running_bounds", "slot"]
+__all__ = [
+    "ALL",
+    "NONE",
+    "bound",
+    "hash_string",
+    "legacy_experiment_suffix",
+    "place",
+    "respool_suffix",
+    "running_bounds",
+    "slot",
+]
 
 _SPAN = 2.0**256
 
@@ -27,7 +37,7 @@ def place(text: str) -> float:
 
 
 def bound(threshold: float) -> bytes:
-    """The largest digest whose place is at most ``threshold``: ``digest <= bound(t)`` exactly when ``place <= t``.
+    """The largest digest whose place is at most a threshold: a digest exceeds it exactly when its place does.
 
     Exact because rounding a digest to a float never reverses an order: the bound lies half-way to the next float,
     or just below when ties round upwards there.

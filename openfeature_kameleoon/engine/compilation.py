@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..datafile.index import DataFileIndex
 from ..datafile.model import FeatureFlag, Rule
 from ..errors import FeatureMalformed
-from ..visitors.visitor import Exposure
+from ..visitors.traits import Exposure
 from .bucketing import ALL, bound, respool_suffix, running_bounds
 from .evaluation import (
     DELIVERY,
@@ -14,7 +16,6 @@ from .evaluation import (
     CompiledFlag,
     CompiledRule,
     Evaluation,
-    FlagMetadata,
     Group,
     Holdout,
 )
@@ -26,7 +27,7 @@ __all__ = ["compile_flag"]
 
 
 def compile_flag(
-    key: str, flag: FeatureFlag, index: DataFileIndex, segments: Segments, labels: FlagMetadata
+    key: str, flag: FeatureFlag, index: DataFileIndex, segments: Segments, labels: Mapping[str, str | int]
 ) -> CompiledFlag:
     """Compile one flag; what makes no sense inside it costs only the rule or variable it stands in."""
     variations = {variation.key: compile_variation(variation) for variation in flag.variations or ()}
@@ -111,9 +112,9 @@ def _give_answers(
     is_full = rule.exposition_bound is ALL
     is_delivery = rule.type == DELIVERY
     reason = "TARGETING_MATCH" if is_delivery and is_full else "SPLIT"
-    if is_first and is_full and rule.matches is None and rule.refused is None:
-        if is_delivery or (rule.bounds and rule.bounds[0] is ALL):
-            reason = "STATIC"
+    is_open = is_first and is_full and rule.matches is None and rule.refused is None
+    if is_open and (is_delivery or (rule.bounds and rule.bounds[0] is ALL)):
+        reason = "STATIC"
     rule.evaluations = [answers.entry(entry, reason, rule) for entry in rule.entries]
     rule.unexposed = answers.default("DEFAULT", "UNEXPOSED", rule)
 

@@ -1,42 +1,35 @@
-"""A feature flag compiled: every answer it can give, its rules, and one function that decides (specs/kameleoon-sdk.md 4).
+"""A feature flag compiled: every answer that it can give, and its rules with all that settles them.
 
-Whatever can be settled once is: each answer exists before anyone asks, and a rule compares bytes. What overrides the
-rules (simulation, forced variations, scores) is rare and takes the told way of explain.py, which decides alike.
+Each answer exists before anyone asks and is shared by all who get it. How one is chosen for a visitor is decision.py's,
+and explain.py's, which tells why (specs/kameleoon-sdk.md 4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import NamedTuple
 
-from ..datafile.model import IN_HOLDOUT, VariationByExposition
-from ..visitors.visitor import Exposure, LegalConsent, Visitor, first_value
-from .bucketing import ALL
+from ..datafile.model import VariationByExposition
+from ..visitors.traits import Exposure
+from ..visitors.visitor import Visitor, first_value
+from .metadata import FlagMetadata
 from .targeting import Predicate, Tree
 from .variables import Variation
 
 __all__ = [
     "DELIVERY",
     "EXPERIMENT",
-    "NO_CONSENT",
     "Answers",
     "CompiledFlag",
     "CompiledRule",
-    "Decide",
     "Evaluation",
     "Group",
     "Holdout",
-    "Remember",
-    "compile_decision",
     "hashing_code",
 ]
 
 DELIVERY, EXPERIMENT = "TARGETED_DELIVERY", "EXPERIMENTATION"
-NO_CONSENT = LegalConsent.NOT_GIVEN
-
-FlagMetadata = dict[str, bool | int | float | str]
 
 
 class Evaluation:
@@ -44,10 +37,21 @@ class Evaluation:
 
     ``reason`` is OpenFeature's. ``cause`` is what decided: a rule type, NO_RULE, UNEXPOSED, HOLDOUT,
     MUTUALLY_EXCLUSIVE_GROUP, CONSENT, ENVIRONMENT, FORCED or SIMULATED. ``entry`` is the rule's entry that was chosen,
-    if one was; ``exposure`` is what is to be remembered and reported of it, if anything is.
+    if one was; ``exposure`` is what is to be remembered and reported of it, if anything is. ``is_disabled``: the
+    flag is switched off for the visitor, who gets no variation of it.
     """
 
-    __slots__ = ("cause", "entry", "experiment_id", "exposure", "metadata", "reason", "variation", "variation_key")
+    __slots__ = (
+        "cause",
+        "entry",
+        "experiment_id",
+        "exposure",
+        "is_disabled",
+        "metadata",
+        "reason",
+        "variation",
+        "variation_key",
+    )
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Evaluation:
         self.variation = variation
         self.variation_key = variation.key
         self.reason = reason
+        self.is_disabled = reason == "DISABLED"
         self.cause = cause
         self.metadata = metadata
         self.entry = entry
@@ -72,18 +77,13 @@ class Evaluation:
         return f"Evaluation({self.variation_key!r}, {self.reason}, {self.cause})"
 
 
-Remember = Callable[[Visitor, Exposure], None]
-Decide = Callable[[Visitor, Remember | None], Evaluation]
-"""A compiled decision: the visitor, and what to call for a holdout's exposure, which later conditions may look at."""
-
-
 @dataclass(slots=True)
 class Answers:
     """Makes a flag's evaluations, and keeps those made at compile time so that a refresh can stamp them anew."""
 
     variations: Mapping[str, Variation]
     default_key: str
-    labels: FlagMetadata
+    labels: Mapping[str, str | int]
     made: list[Evaluation] = field(default_factory=list)
 
     def default(self, reason: str, cause: str, rule: CompiledRule | None = None) -> Evaluation:
@@ -102,14 +102,14 @@ class Answers:
         """A variation set by hand: FORCED is remembered and reported as if a rule had chosen it, SIMULATED is not."""
         exposure = rule.exposure_of(entry) if rule and entry and cause == "FORCED" else None
         evaluation = self._make(entry, "TARGETING_MATCH", cause, rule, exposure)
-        evaluation.metadata["forced"] = True
+        evaluation.metadata = FlagMetadata(evaluation.metadata, forced=True)
         return evaluation
 
     def stamp(self, version: int) -> None:
         """Have all answers tell the date of the data file that they were last confirmed by."""
         self.labels = {**self.labels, "version": version}
         for evaluation in self.made:
-            evaluation.metadata = {**evaluation.metadata, "version": version}
+            evaluation.metadata = FlagMetadata(evaluation.metadata, version=version)
 
     def _make(
         self,
@@ -121,13 +121,13 @@ class Answers:
     ) -> Evaluation:
         key = entry.variation_key if entry else self.default_key
         variation = self.variations.get(key) or Variation(key, "", ())  # an undeclared key is still an answer (4.9)
-        metadata = {**self.labels, "ruleType": cause}
+        metadata: dict[str, bool | int | float | str] = {**self.labels, "ruleType": cause}
         if rule is not None:
             metadata |= {"ruleId": rule.id, "experimentId": rule.experiment_id}
         if entry is not None and entry.variation_id is not None:
             metadata["variationId"] = entry.variation_id
         experiment_id = rule.experiment_id if rule and entry else None
-        return Evaluation(variation, reason, cause, metadata, entry, experiment_id, exposure)
+        return Evaluation(variation, reason, cause, FlagMetadata(metadata), entry, experiment_id, exposure)
 
 
 @dataclass(slots=True)
@@ -200,153 +200,3 @@ def hashing_code(visitor: Visitor, bucketing_index: int | None) -> str:
         if values is not None and (first := first_value(values)) is not None:
             return first
     return visitor.hashing_code or visitor.code
-
-
-def compile_decision(flag: CompiledFlag, overridden: Decide) -> Decide:
-    """One function that decides for a visitor; ``overridden`` decides for those whom more than the rules concern."""
-    decide = _by_rules(flag, overridden)
-    if flag.is_enabled and flag.group is not None:
-        decide = _by_group(flag, flag.group, decide, overridden)
-    if flag.is_enabled and flag.holdout is not None:
-        decide = _by_holdout(flag, flag.holdout, decide, overridden)
-    return decide
-
-
-def _by_rules(flag: CompiledFlag, overridden: Decide) -> Decide:
-    constant = _constant_answer(flag)
-    if constant is not None:
-
-        def constantly(visitor: Visitor, remember: Remember | None) -> Evaluation:
-            return overridden(visitor, remember) if visitor.traits.overridden else constant
-
-        return constantly
-
-    rules = [(rule.matches, _choice(rule)) for rule in flag.rules]
-    no_rule, bucketing_index = flag.no_rule, flag.bucketing_index
-
-    if len(rules) == 1 and rules[0][0] is None and not bucketing_index:
-        choose_only = rules[0][1]
-
-        def decide_by_hash(visitor: Visitor, remember: Remember | None) -> Evaluation:
-            if visitor.traits.overridden:
-                return overridden(visitor, remember)
-            return choose_only(visitor.hashing_code or visitor.code, visitor) or no_rule
-
-        return decide_by_hash
-
-    def decide(visitor: Visitor, remember: Remember | None) -> Evaluation:
-        if visitor.traits.overridden:
-            return overridden(visitor, remember)
-        code = hashing_code(visitor, bucketing_index) if bucketing_index else visitor.hashing_code or visitor.code
-        for matches, choose in rules:
-            if matches is None or matches(visitor):
-                evaluation = choose(code, visitor)
-                if evaluation is not None:
-                    return evaluation
-        return no_rule
-
-    return decide
-
-
-def _constant_answer(flag: CompiledFlag) -> Evaluation | None:
-    """The answer that everybody gets, if there is one."""
-    if not flag.is_enabled:
-        return flag.disabled
-    if not flag.rules:
-        return flag.no_rule
-    rule = flag.rules[0]
-    if rule.matches is not None or rule.exposition_bound is not ALL or rule.refused is not None:
-        return None
-    if rule.type == DELIVERY:
-        return rule.evaluations[0] if rule.evaluations else rule.unexposed
-    return rule.evaluations[0] if rule.bounds and rule.bounds[0] is ALL else None
-
-
-Choice = Callable[[str, Visitor], "Evaluation | None"]
-
-
-def _choice(rule: CompiledRule) -> Choice:
-    """What a targeted visitor gets of a rule; ``None`` sends it on to the next rule (4.4)."""
-    choose = _delivery(rule) if rule.type == DELIVERY else _experiment(rule)
-    return choose if rule.refused is None else _if_consented(rule, rule.refused, choose)
-
-
-def _delivery(rule: CompiledRule) -> Choice:
-    unexposed = rule.unexposed
-    exposed = rule.evaluations[0] if rule.evaluations else unexposed
-    exposition, suffix = rule.exposition_bound, rule.exposition_suffix
-    if exposition is ALL:
-        return lambda code, visitor: exposed
-    return lambda code, visitor: (
-        exposed if sha256((code + suffix).encode()).digest() <= exposition else unexposed
-    )
-
-
-def _experiment(rule: CompiledRule) -> Choice:
-    exposition, exposition_suffix = rule.exposition_bound, rule.exposition_suffix
-    suffix = rule.variation_suffix
-    shares = list(zip(rule.bounds, rule.evaluations, strict=True))
-
-    def choose(code: str, visitor: Visitor) -> Evaluation | None:
-        digest = sha256((code + suffix).encode()).digest()
-        for bound, evaluation in shares:
-            if digest <= bound:
-                return evaluation
-        return None
-
-    def choose_if_exposed(code: str, visitor: Visitor) -> Evaluation | None:
-        if sha256((code + exposition_suffix).encode()).digest() <= exposition:
-            return choose(code, visitor)
-        return None
-
-    return choose if exposition is ALL else choose_if_exposed
-
-
-def _if_consented(rule: CompiledRule, refused: Evaluation, choose: Choice) -> Choice:
-    exposition, suffix = rule.exposition_bound, rule.exposition_suffix
-
-    def choose_if_consented(code: str, visitor: Visitor) -> Evaluation | None:
-        if visitor.traits.consent is NO_CONSENT and sha256((code + suffix).encode()).digest() <= exposition:
-            return refused
-        return choose(code, visitor)
-
-    return choose_if_consented
-
-
-def _by_group(flag: CompiledFlag, group: Group, decide: Decide, overridden: Decide) -> Decide:
-    """Only the member that the visitor's place falls on is evaluated (4.3)."""
-    not_in_group, bucketing_index = flag.not_in_group, flag.bucketing_index
-    count, own = len(group.members), group.members.index(flag.key)
-    name, span = group.name, 2.0**256
-
-    def decide_in_group(visitor: Visitor, remember: Remember | None) -> Evaluation:
-        if visitor.traits.overridden:
-            return overridden(visitor, remember)
-        code = hashing_code(visitor, bucketing_index)
-        place = int.from_bytes(sha256((code + name).encode()).digest(), "big") / span
-        return decide(visitor, remember) if min(int(place * count), count - 1) == own else not_in_group
-
-    return decide_in_group
-
-
-def _by_holdout(flag: CompiledFlag, holdout: Holdout, decide: Decide, overridden: Decide) -> Decide:
-    """A visitor's holdout entry is remembered before any rule looks at what the visitor was given (4.2)."""
-    suffix, bucketing_index = holdout.suffix, flag.bucketing_index
-    shares = list(zip(holdout.bounds, holdout.entries, holdout.exposures, strict=True))
-
-    def decide_beside_holdout(visitor: Visitor, remember: Remember | None) -> Evaluation:
-        if visitor.traits.overridden:
-            return overridden(visitor, remember)
-        if holdout.blocks_refusal and visitor.traits.consent is NO_CONSENT:
-            return flag.disabled
-        digest = sha256((hashing_code(visitor, bucketing_index) + suffix).encode()).digest()
-        for bound, entry, exposure in shares:
-            if digest <= bound:
-                if remember is not None and exposure is not None:
-                    remember(visitor, exposure)
-                if entry.variation_key == IN_HOLDOUT:
-                    return flag.held_out
-                break
-        return decide(visitor, remember)
-
-    return decide_beside_holdout

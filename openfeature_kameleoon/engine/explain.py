@@ -6,23 +6,18 @@ nothing is reported unless the caller passes ``remember``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..datafile.model import IN_HOLDOUT, VariationByExposition
-from ..visitors.visitor import Assignment, Exposure, ForcedVariation, Visitor
+from ..visitors.traits import Assignment, Exposure, ForcedVariation
+from ..visitors.visitor import Visitor
 from .bucketing import hash_string, place, slot
-from .evaluation import (
-    DELIVERY,
-    NO_CONSENT,
-    CompiledFlag,
-    CompiledRule,
-    Evaluation,
-    Remember,
-    hashing_code,
-)
+from .decision import NO_CONSENT, Remember
+from .evaluation import DELIVERY, CompiledFlag, CompiledRule, Evaluation, hashing_code
 from .targeting import Leaf, Node, Tree
 
 __all__ = ["Explanation", "Step", "explain", "walk"]
@@ -113,7 +108,8 @@ def explain(flag: CompiledFlag, visitor: Visitor) -> Explanation:
 
 
 def _remember_on_copy(visitor: Visitor, exposure: Exposure) -> None:
-    visitor.set_assignment(Assignment(exposure, visitor.started, visitor.last_seen, is_reported=False))
+    visitor.known = True  # as it would be by now
+    visitor.set_assignment(Assignment(exposure, math.inf, visitor.last_seen, is_reported=False))  # after any threshold
 
 
 def walk(
@@ -198,9 +194,7 @@ def _by_rules(flag: CompiledFlag, visitor: Visitor, code: str, story: Teller) ->
     return flag.no_rule
 
 
-def _by_rule(
-    flag: CompiledFlag, rule: CompiledRule, visitor: Visitor, code: str, story: Teller
-) -> Evaluation | None:
+def _by_rule(flag: CompiledFlag, rule: CompiledRule, visitor: Visitor, code: str, story: Teller) -> Evaluation | None:
     forced = visitor.traits.forced.get(rule.experiment_id)
     if forced is not None and forced.ignores_targeting:
         return _forced(flag, rule, forced, story)

@@ -1,4 +1,4 @@
-"""The comparison operators of conditions: each is given its operand once and becomes a test (specs/kameleoon-sdk.md 5.3, 5.6)."""
+"""Comparison operators: each is given its operand once and becomes a test (specs/kameleoon-sdk.md 5.3, 5.6)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ TEXT_MATCHES: Mapping[str, Callable[[str], Test]] = {
     "REGULAR_EXPRESSION": compile_pattern,
 }
 
-NUMBER_MATCHES: Mapping[str, Callable[[float], Test]] = {"EQUAL": _equal, "GREATER": _greater, "LOWER": _lower}
+NUMBER_MATCHES: Mapping[str, Callable[[float], Test]] = {
+    "EQUAL": _equal,
+    "GREATER": _greater,
+    "LOWER": _lower,
+}
 
-VERSION_MATCHES: Mapping[str, Callable[[Triple], Test]] = {"EQUAL": _equal, "GREATER": _greater, "LOWER": _lower}
+VERSION_MATCHES: Mapping[str, Callable[[Triple], Test]] = {
+    "EQUAL": _equal,
+    "GREATER": _greater,
+    "LOWER": _lower,
+}

@@ -12,12 +12,13 @@ from functools import partial
 from ..datafile.index import DataFileIndex
 from ..datafile.model import Rule
 from ..errors import FeatureExperimentNotFound, FeatureMalformed, FeatureVariationNotFound
-from ..visitors.visitor import ForcedVariation
+from ..visitors.traits import ForcedVariation
 from .compilation import compile_flag
-from .conditions import Scope
-from .evaluation import CompiledFlag, Decide, FlagMetadata, compile_decision
+from .decision import Decide, compile_decision
+from .evaluation import CompiledFlag
 from .experiments import CompiledExperiment, compile_experiment
 from .explain import walk
+from .scope import Scope
 from .segments import Segments
 from .targeting import Predicate
 
@@ -46,7 +47,7 @@ class Ruleset:
         self.segments = Segments(index, scope)
         self.flags: dict[str, CompiledFlag] = {}
         self.decisions: dict[str, Decide] = {}
-        self._labels: FlagMetadata = {**(labels or {}), "version": index.date_modified}
+        self._labels: dict[str, str | int] = {**(labels or {}), "version": index.date_modified}
         self._experiments: dict[int, tuple[str, Rule]] | None = None
         self._legacy_experiments: dict[int, CompiledExperiment] = {}
         if previous is not None:
@@ -90,9 +91,7 @@ class Ruleset:
             self._experiments = experiments
         return self._experiments.get(experiment_id)
 
-    def forced_variation(
-        self, experiment_id: int, variation_key: str, *, ignores_targeting: bool
-    ) -> ForcedVariation:
+    def forced_variation(self, experiment_id: int, variation_key: str, *, ignores_targeting: bool) -> ForcedVariation:
         """A variation of an experiment as it is to be forced.
 
         Raises ``FeatureExperimentNotFound`` and ``FeatureVariationNotFound``.

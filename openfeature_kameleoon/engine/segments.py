@@ -10,8 +10,9 @@ from ..datafile.index import DataFileIndex
 from ..datafile.model import Segment
 from ..errors import FeatureMalformed
 from ..visitors.visitor import Visitor
-from .conditions import CONDITIONS, LEGACY_CONDITIONS, FlagRule, Scope, UnusableCondition
+from .conditions import CONDITIONS, LEGACY_CONDITIONS
 from .matching import Test
+from .scope import FlagRule, Scope, UnusableCondition
 from .targeting import EVERYBODY, Predicate, Tree, compile_conditions, predicate
 
 __all__ = ["Segments", "Targeting", "nobody"]
@@ -91,7 +92,11 @@ class Segments:
             FlagRule(
                 rule.id,
                 rule.experiment_id or 0,
-                {entry.variation_id: entry.variation_key for entry in rule.variation_by_exposition or () if entry.variation_id is not None},
+                {
+                    entry.variation_id: entry.variation_key
+                    for entry in rule.variation_by_exposition or ()
+                    if entry.variation_id is not None
+                },
             )
             for rule in flag.rules or ()
         )

@@ -12,10 +12,21 @@ from typing import TypeVar
 
 from ..datafile.model import ConditionGroup, ConditionsData, Raw
 from ..visitors.visitor import Visitor
-from .conditions import CONDITIONS, Condition, Getter, Scope, UnusableCondition
+from .conditions import CONDITIONS
 from .matching import Test
+from .scope import Condition, Getter, Scope, UnusableCondition
 
-__all__ = ["EVERYBODY", "Leaf", "Node", "Predicate", "Tree", "compile_condition", "compile_conditions", "leaves", "predicate"]
+__all__ = [
+    "EVERYBODY",
+    "Leaf",
+    "Node",
+    "Predicate",
+    "Tree",
+    "compile_condition",
+    "compile_conditions",
+    "leaves",
+    "predicate",
+]
 
 Predicate = Callable[[Visitor], bool]
 
@@ -72,17 +83,13 @@ def compile_conditions(
     return _join(groups, data.first_level_or_operators or (), may_lack_operators=True)
 
 
-def compile_condition(
-    raw: Raw, scope: Scope, conditions: Mapping[str, Condition] = CONDITIONS
-) -> Leaf:
+def compile_condition(raw: Raw, scope: Scope, conditions: Mapping[str, Condition] = CONDITIONS) -> Leaf:
     """One condition as a leaf; one that makes no sense accepts nobody, and then excludes nobody (2.11)."""
     condition = conditions.get(str(raw.get("targetingType"))) or conditions["UNKNOWN"]
     include = raw.get("isInclude") is not False
     try:
         custom_datum = condition.custom_datum(raw) if condition.custom_datum else None
-        return Leaf(
-            raw, condition.sees(raw, scope), condition.accepts(raw, scope), include, custom_datum=custom_datum
-        )
+        return Leaf(raw, condition.sees(raw, scope), condition.accepts(raw, scope), include, custom_datum=custom_datum)
     except UnusableCondition as error:
         return Leaf(raw, _sees_nothing, _accepts_nothing, include, str(error))
 

@@ -15,7 +15,16 @@ from ..datafile import model
 from ..datafile.model import OFF
 from ..errors import FeatureMalformed, FeatureVariableNotFound, VariableTypeMismatch
 
-__all__ = ["Variable", "Variation", "as_boolean", "as_float", "as_integer", "as_object", "as_string", "compile_variation"]
+__all__ = [
+    "Variable",
+    "Variation",
+    "as_boolean",
+    "as_float",
+    "as_integer",
+    "as_object",
+    "as_string",
+    "compile_variation",
+]
 
 LARGEST_EXACT = 2**53 - 1
 """Beyond it a float no longer tells neighbouring integers apart."""

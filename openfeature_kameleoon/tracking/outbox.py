@@ -1,17 +1,18 @@
 """Where events wait until they are delivered: in memory, bounded, the oldest dropped first and every drop counted.
 
-Putting an event in is an append: no lock, no I/O. Which events a visitor has to report is reports.py's business.
+Putting an event in is an append, under a lock that nothing slow ever holds. Which events a visitor has to
+report is reports.py's business.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
-from itertools import count
 from typing import NamedTuple, Protocol
 
 from ..visitors.data import Data
-from ..visitors.visitor import Exposure, RecordedConversion
+from ..visitors.traits import Exposure, RecordedConversion
 
 __all__ = ["Event", "MemoryOutbox", "Outbox", "OutboxStatus"]
 
@@ -51,28 +52,26 @@ class MemoryOutbox:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._events: deque[Event] = deque(maxlen=capacity)
-        self._accepted = count()
+        self._lock = threading.Lock()
+        self._accepted = 0
         self._delivered = 0
 
     def put(self, events: Iterable[Event]) -> None:
         """Append; a full outbox drops its oldest events."""
-        for event in events:
-            next(self._accepted)
-            self._events.append(event)
+        events = tuple(events)
+        with self._lock:
+            self._accepted += len(events)
+            self._events.extend(events)
 
     def take(self, most: int) -> list[Event]:
         """Remove and return up to ``most`` events, the oldest first."""
-        taken = []
-        while len(taken) < most:
-            try:
-                taken.append(self._events.popleft())
-            except IndexError:
-                break
-        self._delivered += len(taken)
+        with self._lock:
+            taken = [self._events.popleft() for _ in range(min(most, len(self._events)))]
+            self._delivered += len(taken)
         return taken
 
     def status(self) -> OutboxStatus:
         """The numbers; drops are what was accepted and is neither here nor delivered."""
-        pending, delivered = len(self._events), self._delivered
-        accepted = self._accepted.__reduce__()[1][0]
-        return OutboxStatus(accepted, delivered, pending, {"queue_full": accepted - delivered - pending})
+        with self._lock:
+            dropped = self._accepted - self._delivered - len(self._events)
+            return OutboxStatus(self._accepted, self._delivered, len(self._events), {"queue_full": dropped})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..datafile.index import DataFileIndex
 from ..visitors.data import CustomData
-from ..visitors.visitor import Exposure, LegalConsent, RecordedConversion, Visitor
+from ..visitors.traits import Exposure, LegalConsent, RecordedConversion
+from ..visitors.visitor import Visitor
 from .outbox import Event
 
 __all__ = ["take_report"]

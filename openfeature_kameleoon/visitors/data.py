@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
 from math import isfinite
+
+import msgspec
 
 __all__ = [
     "ApplicationVersion",
@@ -109,7 +110,9 @@ def as_text(value: object) -> str:
         return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
     if isinstance(value, date):
         return value.isoformat()
-    raise TypeError(f"a custom datum's value cannot be {'NaN or infinite' if isinstance(value, float) else type(value).__name__}")
+    raise TypeError(
+        f"a custom datum's value cannot be {'NaN or infinite' if isinstance(value, float) else type(value).__name__}"
+    )
 
 
 def _is_unicode(text: str) -> bool:
@@ -147,9 +150,7 @@ class CustomData:
     values: tuple[str, ...]
     overwrite: bool
 
-    def __init__(
-        self, index_or_name: int | str, *values: object, overwrite: bool = True, value: object = None
-    ) -> None:
+    def __init__(self, index_or_name: int | str, *values: object, overwrite: bool = True, value: object = None) -> None:
         if value is not None:
             warnings.warn("pass values by position instead of value=", DeprecationWarning, stacklevel=2)
             values = (*values, value)
@@ -184,30 +185,26 @@ def _parts(datum: CustomData) -> tuple[object, ...]:
     return datum.index, datum.name, datum.values, datum.overwrite
 
 
-@dataclass(frozen=True, slots=True)
-class Browser:
+class Browser(msgspec.Struct, frozen=True):
     """The visitor's browser; ``version`` as major.minor number."""
 
     browser_type: BrowserType
     version: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """The kind of the visitor's device."""
 
     device_type: DeviceType
 
 
-@dataclass(frozen=True, slots=True)
-class OperatingSystem:
+class OperatingSystem(msgspec.Struct, frozen=True):
     """The visitor's operating system."""
 
     os_type: OperatingSystemType
 
 
-@dataclass(frozen=True, slots=True)
-class Geolocation:
+class Geolocation(msgspec.Struct, frozen=True):
     """Where the visitor is; ``latitude`` and ``longitude`` in degrees."""
 
     country: str
@@ -218,8 +215,7 @@ class Geolocation:
     longitude: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PageView:
+class PageView(msgspec.Struct, frozen=True):
     """A page that the visitor saw; ``referrers`` are indexes of the site's acquisition channels."""
 
     url: str
@@ -227,8 +223,7 @@ class PageView:
     referrers: Iterable[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(msgspec.Struct, frozen=True):
     """The visitor reached a goal.
 
     ``revenue`` in the site's currency; ``negative`` cancels an earlier conversion; ``metadata`` says more of it.
@@ -240,29 +235,28 @@ class Conversion:
     metadata: Iterable[CustomData] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UserAgent:
+class UserAgent(msgspec.Struct, frozen=True):
     """The visitor's ``User-Agent`` header: sent with reports, so that the server can leave out bots."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cookie:
+class Cookie(msgspec.Struct, frozen=True):
     """The visitor's cookies by name: for targeting, never sent."""
 
-    cookies: Mapping[str, str] = field(repr=False)
+    cookies: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Cookie({len(self.cookies)} cookies)"  # values may be personal
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationVersion:
+class ApplicationVersion(msgspec.Struct, frozen=True):
     """Version of the application that the visitor uses, such as ``2.5.0``: for targeting, never sent."""
 
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class UniqueIdentifier:
+class UniqueIdentifier(msgspec.Struct, frozen=True):
     """Declares whether the visitor code is itself a user id, known across devices (6.6)."""
 
     value: bool

@@ -31,7 +31,8 @@ from .data import (
     OperatingSystemType,
     PageView,
 )
-from .visitor import Assignment, Exposure, PageVisit, RecordedConversion, VisitHistory, Visitor
+from .traits import Assignment, Exposure, PageVisit, RecordedConversion, VisitHistory
+from .visitor import Visitor
 
 __all__ = [
     "PreviousVisit",
@@ -250,7 +251,7 @@ def _pages(visits: list[_Visit]) -> tuple[PageVisit, ...]:
         if not page.href:
             continue
         latest = found.get(page.href) or PageVisit(PageView(page.href, page.title), 0, time)
-        found[page.href] = latest._replace(count=latest.count + 1)
+        found[page.href] = latest._replace(views=latest.views + 1)
     return tuple(found.values())
 
 
@@ -416,7 +417,7 @@ def _add_page(visitor: Visitor, visit: PageVisit) -> None:
         pages[visit.page.url] = visit
         visitor.size += 256 + getsizeof(visit.page.url)
     else:
-        pages[visit.page.url] = PageVisit(known.page, known.count + visit.count, max(known.time, visit.time))
+        pages[visit.page.url] = PageVisit(known.page, known.views + visit.views, max(known.time, visit.time))
 
 
 def _history(visitor: Visitor, remote: RemoteVisitorData) -> VisitHistory:

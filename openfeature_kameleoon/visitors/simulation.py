@@ -13,7 +13,7 @@ import msgspec
 
 from ..datafile.model import FeatureFlag
 from ..errors import FeatureError, NotFoundError
-from .visitor import ForcedVariation
+from .traits import ForcedVariation
 
 __all__ = ["Simulation", "parse_simulation"]
 

@@ -31,6 +31,7 @@ class MemoryVisitorStore:
         self.lock = threading.RLock()
         self.bytes = 0
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
+        self._find = self._visitors.get
         self._latest: Visitor | None = None
         self._idle_seconds = idle_seconds
         self._max_bytes = max_bytes
@@ -39,7 +40,7 @@ class MemoryVisitorStore:
 
     def get(self, code: str) -> Visitor | None:
         """The visitor, marked as seen now; ``None`` when it is not known or has been idle too long."""
-        visitor = self._visitors.get(code)
+        visitor = self._find(code)
         if visitor is None:
             return None
         now = self._monotonic()

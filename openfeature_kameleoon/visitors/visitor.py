@@ -7,9 +7,8 @@ writers hold the lock of the store that owns the visitor. Times are Unix seconds
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from sys import getsizeof
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..datafile.index import DataFileIndex
 from .data import (
@@ -26,151 +25,27 @@ from .data import (
     UniqueIdentifier,
     UserAgent,
 )
+from .traits import (
+    Assignment,
+    ForcedVariation,
+    LegalConsent,
+    PageVisit,
+    RecordedConversion,
+    TargetedSegment,
+    Traits,
+    Values,
+)
 
 __all__ = [
     "DATA_TYPES",
-    "Assignment",
-    "Exposure",
-    "ForcedVariation",
-    "LegalConsent",
-    "PageVisit",
-    "RecordedConversion",
-    "TargetedSegment",
-    "Traits",
-    "Values",
     "Visitor",
-    "VisitHistory",
     "add_data",
     "custom_data_index",
     "first_value",
 ]
 
-Values = str | tuple[str, ...]
-"""Values of a custom datum: a single one as itself, any other number as a tuple (it halves a visitor's memory)."""
-
-
 VISITOR_BYTES = 700
 """What a visitor with a few custom data and an assignment takes, measured (benchmarks, bar 14)."""
-
-
-class LegalConsent(Enum):
-    """What the visitor said to being tracked."""
-
-    UNKNOWN = "UNKNOWN"
-    GIVEN = "GIVEN"
-    NOT_GIVEN = "NOT_GIVEN"
-
-
-class Exposure(NamedTuple):
-    """What is reported of an assignment: the visitor saw this variation of this experiment."""
-
-    experiment_id: int
-    variation_id: int
-    rule_type: str | None
-
-
-class TargetedSegment(NamedTuple):
-    """What is reported of an audience that the visitor belongs to."""
-
-    segment_id: int
-
-
-class Assignment:
-    """A variation that the visitor was given.
-
-    ``evaluated_at`` is monotonic: when it was last confirmed here. ``is_reported``: this process told the server, or
-    has it queued; an assignment that came from the server, or was made untracked, is reported when it is next given.
-    """
-
-    __slots__ = ("evaluated_at", "exposure", "is_reported", "time")
-
-    def __init__(self, exposure: Exposure, time: float, evaluated_at: float, *, is_reported: bool) -> None:
-        self.exposure = exposure
-        self.time = time
-        self.evaluated_at = evaluated_at
-        self.is_reported = is_reported
-
-
-class ForcedVariation(NamedTuple):
-    """A variation set by hand; ``variation_id`` ``None`` stands for the flag's default variation."""
-
-    experiment_id: int
-    variation_key: str | None
-    variation_id: int | None
-    ignores_targeting: bool = True
-
-
-class PageVisit(NamedTuple):
-    """A page, how often it was seen, and when last."""
-
-    page: PageView
-    count: int
-    time: float
-
-
-class RecordedConversion(NamedTuple):
-    """A conversion and when it happened."""
-
-    conversion: Conversion
-    time: float
-
-
-class VisitHistory(NamedTuple):
-    """Earlier visits as the server knows them: start times, the most recent first (9.4)."""
-
-    starts: tuple[float, ...]
-    visit_number: int
-    seconds_since_previous: float
-
-
-class Traits:
-    """The kinds of data that few visitors have; one shared empty instance stands for "none of them"."""
-
-    __slots__ = (
-        "additive",
-        "application_version",
-        "browser",
-        "consent",
-        "conversions",
-        "cookies",
-        "device",
-        "forced",
-        "geolocation",
-        "heat",
-        "operating_system",
-        "overridden",
-        "pages",
-        "personalizations",
-        "scores",
-        "simulated",
-        "user_agent",
-        "visits",
-    )
-
-    def __init__(self) -> None:
-        self.browser: Browser | None = None
-        self.device: Device | None = None
-        self.operating_system: OperatingSystem | None = None
-        self.geolocation: Geolocation | None = None
-        self.application_version: ApplicationVersion | None = None
-        self.user_agent: UserAgent | None = None
-        self.cookies: Mapping[str, str] | None = None
-        self.pages: dict[str, PageVisit] = {}
-        self.conversions: list[RecordedConversion] = []
-        self.visits: VisitHistory | None = None
-        self.personalizations: dict[int, float] = {}
-        self.heat: dict[int, dict[int, float]] | None = None
-        self.scores: dict[int, dict[int, float]] | None = None
-        self.forced: dict[int, ForcedVariation] = {}
-        self.simulated: dict[str, ForcedVariation] = {}
-        self.additive: frozenset[int] = frozenset()
-        self.consent = LegalConsent.UNKNOWN
-        self.overridden = False
-
-    def settle(self) -> None:
-        """Note whether anything but the rules decides for this visitor; decisions look at this one mark."""
-        self.overridden = bool(self.forced or self.simulated or self.scores)
-
 
 _NO_TRAITS = Traits()
 _NO_CUSTOM_DATA: dict[int, Values] = {}
@@ -249,9 +124,8 @@ class Visitor:
 
     def target(self, segment_ids: Iterable[int]) -> None:
         """Note, to be reported, the audiences that the visitor belongs to."""
-        for segment_id in segment_ids:
-            segment = TargetedSegment(segment_id)
-            _set_unsent(self, lambda item, wanted=segment: item == wanted, segment, is_unsent=True)
+        for segment in map(TargetedSegment, segment_ids):
+            _set_unsent(self, _equal_to(segment), segment, is_unsent=True)
 
     def note_unsent(self, item: object) -> None:
         """Have ``item`` reported the next time that this visitor is."""
@@ -269,7 +143,14 @@ class Visitor:
         if self.unsent is None:
             self.unsent = []
         other = Visitor(code, self.started, self.last_seen)
-        for shared in ("hashing_code", "is_unique_identifier", "custom_data", "assignments", "traits", "unsent"):
+        for shared in (
+            "hashing_code",
+            "is_unique_identifier",
+            "custom_data",
+            "assignments",
+            "traits",
+            "unsent",
+        ):
             setattr(other, shared, getattr(self, shared))
         return other
 
@@ -330,13 +211,17 @@ def _add_custom_data(visitor: Visitor, datum: CustomData, index: DataFileIndex, 
         visitor.own_traits().additive = additive - {number} if datum.overwrite else additive | {number}
     info = index.custom_data.get(number)
     is_sent = is_tracked and not (info is not None and info.local_only)
-    _set_unsent(visitor, lambda item: item == number, number, is_unsent=is_sent)
+    _set_unsent(visitor, _equal_to(number), number, is_unsent=is_sent)
 
 
 def _values_bytes(values: Values | None) -> int:
     if values is None:
         return 0
     return 64 + (getsizeof(values) if type(values) is str else sum(map(getsizeof, values)))
+
+
+def _equal_to(item: object) -> Callable[[object], bool]:
+    return lambda other: other == item
 
 
 def _set_unsent(visitor: Visitor, is_same: Callable[[object], bool], item: object, *, is_unsent: bool) -> None:
@@ -384,12 +269,10 @@ def _add_page_view(visitor: Visitor, page: PageView, index: DataFileIndex, now: 
         return
     pages = visitor.own_traits().pages
     before = pages.get(page.url)
-    pages[page.url] = PageVisit(page, before.count + 1 if before else 1, now)
+    pages[page.url] = PageVisit(page, before.views + 1 if before else 1, now)
     if before is None:
         visitor.size += 256 + getsizeof(page.url)
-    _set_unsent(
-        visitor, lambda item: type(item) is PageView and item.url == page.url, page, is_unsent=is_tracked
-    )
+    _set_unsent(visitor, lambda item: type(item) is PageView and item.url == page.url, page, is_unsent=is_tracked)
 
 
 def _add_conversion(

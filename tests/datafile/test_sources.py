@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from pathlib import Path
 from random import Random
@@ -69,7 +69,7 @@ def test_a_file_is_read_once_until_it_changes(path: Path) -> None:
 @pytest.mark.parametrize("change", [replace, rewrite])
 @pytest.mark.parametrize("raw", [OTHER, DATA.replace(b"Flags", b"Flagz")], ids=["longer", "as long"])
 def test_a_change_is_seen_even_within_one_tick_of_the_file_clock(
-    path: Path, change: type, raw: bytes
+    path: Path, change: Callable[[Path, bytes], None], raw: bytes
 ) -> None:
     source = FileSource(path)
     accepted(source)
@@ -119,9 +119,7 @@ def test_a_content_nobody_judged_is_handed_out_again(path: Path) -> None:
     assert fetched(source).raw == DATA
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_handed_out(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_while_it_is_read_is_not_handed_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine_open, writes = Path.open, iter(range(100))
 
     def open_and_grow(self: Path, mode: str) -> object:
@@ -308,9 +306,7 @@ def test_json_by_any_of_its_names_is_taken(http: Http, content_type: str) -> Non
         assert accepted(polling(http, server)) == DATA
 
 
-@pytest.mark.parametrize(
-    "content_type", ["text/html", "", "application/jsonp", "text/plain; a=application/json"]
-)
+@pytest.mark.parametrize("content_type", ["text/html", "", "application/jsonp", "text/plain; a=application/json"])
 def test_a_page_of_something_else_is_refused(http: Http, content_type: str) -> None:
     with ChaosServer(reply(200, b"<html>", {"Content-Type": content_type})) as server:
         assert "is not JSON but" in failing(polling(http, server)).message
@@ -371,9 +367,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_again_at_once(http: Http) -> No
 
 def test_both_attempts_share_one_time_out(http: Http) -> None:
     with ChaosServer(hangs()) as server:
-        source = PollingSource(
-            http, "site1", endpoints=Endpoints(configuration=server.url), clock=SYSTEM_CLOCK
-        )
+        source = PollingSource(http, "site1", endpoints=Endpoints(configuration=server.url), clock=SYSTEM_CLOCK)
         with pytest.raises(RequestFailed, match="no complete answer in time"):
             source.fetch(0.1)
 
@@ -447,9 +441,7 @@ def test_a_refusal_is_followed_by_waits_of_some_minutes_whatever_the_interval(ht
 
 
 @pytest.mark.parametrize(("asked", "least"), [("90", 90.0), ("86400", 300.0), ("soon", 0.0)])
-def test_what_the_server_asks_to_wait_is_clamped_to_five_minutes(
-    http: Http, asked: str, least: float
-) -> None:
+def test_what_the_server_asks_to_wait_is_clamped_to_five_minutes(http: Http, asked: str, least: float) -> None:
     with ChaosServer(reply(503, b"", {"Retry-After": asked})) as server:
         source = polling(http, server)
         failing(source)

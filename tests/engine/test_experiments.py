@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.engine.bucketing import place
-from openfeature_kameleoon.engine.experiments import associated_data, experiments_of, trigger
 from openfeature_kameleoon.errors import (
     FeatureExperimentNotFound,
     FeatureMalformed,
-    FeatureVariationNotFound,
     KameleoonError,
     VisitorCodeInvalid,
 )
-from openfeature_kameleoon.visitors.visitor import Assignment, Exposure, Visitor
+from openfeature_kameleoon.experiments import allocation
+from openfeature_kameleoon.visitors.traits import Assignment, Exposure
+from openfeature_kameleoon.visitors.visitor import Visitor
 from tests.vectors import Stage, data_file, data_object, segment, vectors
 
 LEGACY = "kameleoon-datafile-legacy"
@@ -36,7 +36,7 @@ def legacy_stage(**patch: Any) -> Stage:
 def triggered(stage: Stage, code: str, experiment_id: int) -> Any:
     """``trigger_experiment`` of the client without its reports: a variation id, or the name of the error."""
     try:
-        exposure = trigger(stage.ruleset, experiment_id, stage.visitor(code))
+        exposure = allocation(stage.ruleset, experiment_id, stage.visitor(code))
     except KameleoonError as error:
         return {"error": NAMES_OF_2X.get(type(error), type(error).__name__)}
     stage.remember(stage.visitor(code), exposure)
@@ -97,8 +97,7 @@ def test_a_share_ends_before_the_place_that_equals_it() -> None:
     exactly = place(f"{code}1")
 
     below, above = (
-        allocated(code, deviations=[{"variationId": "7", "value": share}])
-        for share in (exactly, exactly + 1e-12)
+        allocated(code, deviations=[{"variationId": "7", "value": share}]) for share in (exactly, exactly + 1e-12)
     )
 
     assert (below, above) == (None, 7)
@@ -159,54 +158,3 @@ def test_conditions_are_those_of_2x() -> None:
     everybody = segment({"targetingType": "EXPLICIT_TRIGGER"})
 
     assert allocated("anybody", segment=everybody) == 7
-
-
-@pytest.mark.parametrize(
-    ("code", "plan", "only_allocated", "expected"),
-    [
-        ("visitor-003", (), True, [75253, 75255, 75256]),
-        ("visitor-001", (), True, [75255, 75256]),  # no traffic of 75253
-        ("visitor-001", (), False, [75253, 75255, 75256]),
-        ("visitor-001", ("vip",), True, [75254, 75255, 75256]),
-    ],
-)
-def test_a_visitors_experiments_are_listed_even_of_a_site_that_is_off(
-    code: str, plan: tuple[str, ...], only_allocated: bool, expected: list[int]
-) -> None:
-    stage = legacy_stage()
-    visitor = Visitor(code)
-    visitor.custom_data = dict(enumerate(plan))
-
-    assert experiments_of(stage.ruleset, visitor, only_allocated=only_allocated) == expected
-
-
-def test_an_experiment_that_makes_no_sense_is_not_listed() -> None:
-    broken = experiment(id="2", deviations=[{"variationId": "seven", "value": 1}])
-    stage = legacy_stage(experiments=[broken, experiment()])
-
-    assert experiments_of(stage.ruleset, Visitor("anybody"), only_allocated=True) == [1]
-
-
-def test_data_attached_to_a_variation_are_decoded() -> None:
-    assert associated_data(legacy_stage().index, 148382) == {"firstName": "Ada", "count": 10}
-
-
-def test_of_several_variations_with_one_id_the_first_counts() -> None:
-    first, second = (
-        experiment(id=number, variations=[{"id": "5", "customJson": number}]) for number in ("1", "2")
-    )
-
-    assert associated_data(legacy_stage(experiments=[first, second]).index, 5) == 1
-
-
-def test_data_of_an_unknown_variation_are_not_found() -> None:
-    with pytest.raises(FeatureVariationNotFound, match="148383"):
-        associated_data(legacy_stage().index, 148383)
-
-
-@pytest.mark.parametrize("text", [None, "", "{", "[" * 5000])
-def test_data_that_do_not_decode_say_so(text: str | None) -> None:
-    stage = legacy_stage(experiments=[experiment(variations=[{"id": "5", "customJson": text}])])
-
-    with pytest.raises(FeatureMalformed, match="variation 5"):
-        associated_data(stage.index, 5)

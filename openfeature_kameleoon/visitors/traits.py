@@ -1,0 +1,153 @@
+"""What is kept of a visitor: the forms that data take once they belong to one. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from .data import (
+    ApplicationVersion,
+    Browser,
+    Conversion,
+    Device,
+    Geolocation,
+    OperatingSystem,
+    PageView,
+    UserAgent,
+)
+
+__all__ = [
+    "Assignment",
+    "Exposure",
+    "ForcedVariation",
+    "LegalConsent",
+    "PageVisit",
+    "RecordedConversion",
+    "TargetedSegment",
+    "Traits",
+    "Values",
+    "VisitHistory",
+]
+
+Values = str | tuple[str, ...]
+"""Values of a custom datum: a single one as itself, any other number as a tuple (it halves a visitor's memory)."""
+
+
+class LegalConsent(Enum):
+    """What the visitor said to being tracked."""
+
+    UNKNOWN = "UNKNOWN"
+    GIVEN = "GIVEN"
+    NOT_GIVEN = "NOT_GIVEN"
+
+
+class Exposure(NamedTuple):
+    """What is reported of an assignment: the visitor saw this variation of this experiment."""
+
+    experiment_id: int
+    variation_id: int
+    rule_type: str | None
+
+
+class TargetedSegment(NamedTuple):
+    """What is reported of an audience that the visitor belongs to."""
+
+    segment_id: int
+
+
+class Assignment:
+    """A variation that the visitor was given.
+
+    ``evaluated_at`` is monotonic: when it was last confirmed here. ``is_reported``: this process told the server, or
+    has it queued; an assignment that came from the server, or was made untracked, is reported when it is next given.
+    """
+
+    __slots__ = ("evaluated_at", "exposure", "is_reported", "time")
+
+    def __init__(self, exposure: Exposure, time: float, evaluated_at: float, *, is_reported: bool) -> None:
+        self.exposure = exposure
+        self.time = time
+        self.evaluated_at = evaluated_at
+        self.is_reported = is_reported
+
+
+class ForcedVariation(NamedTuple):
+    """A variation set by hand; ``variation_id`` ``None`` stands for the flag's default variation."""
+
+    experiment_id: int
+    variation_key: str | None
+    variation_id: int | None
+    ignores_targeting: bool = True
+
+
+class PageVisit(NamedTuple):
+    """A page, how often it was seen, and when last."""
+
+    page: PageView
+    views: int
+    time: float
+
+
+class RecordedConversion(NamedTuple):
+    """A conversion and when it happened."""
+
+    conversion: Conversion
+    time: float
+
+
+class VisitHistory(NamedTuple):
+    """Earlier visits as the server knows them: start times, the most recent first (9.4)."""
+
+    starts: tuple[float, ...]
+    visit_number: int
+    seconds_since_previous: float
+
+
+class Traits:
+    """The kinds of data that few visitors have; one shared empty instance stands for "none of them"."""
+
+    __slots__ = (
+        "additive",
+        "application_version",
+        "browser",
+        "consent",
+        "conversions",
+        "cookies",
+        "device",
+        "forced",
+        "geolocation",
+        "heat",
+        "operating_system",
+        "overridden",
+        "pages",
+        "personalizations",
+        "scores",
+        "simulated",
+        "user_agent",
+        "visits",
+    )
+
+    def __init__(self) -> None:
+        self.browser: Browser | None = None
+        self.device: Device | None = None
+        self.operating_system: OperatingSystem | None = None
+        self.geolocation: Geolocation | None = None
+        self.application_version: ApplicationVersion | None = None
+        self.user_agent: UserAgent | None = None
+        self.cookies: Mapping[str, str] | None = None
+        self.pages: dict[str, PageVisit] = {}
+        self.conversions: list[RecordedConversion] = []
+        self.visits: VisitHistory | None = None
+        self.personalizations: dict[int, float] = {}
+        self.heat: dict[int, dict[int, float]] | None = None
+        self.scores: dict[int, dict[int, float]] | None = None
+        self.forced: dict[int, ForcedVariation] = {}
+        self.simulated: dict[str, ForcedVariation] = {}
+        self.additive: frozenset[int] = frozenset()
+        self.consent = LegalConsent.UNKNOWN
+        self.overridden = False
+
+    def settle(self) -> None:
+        """Note whether anything but the rules decides for this visitor; decisions look at this one mark."""
+        self.overridden = bool(self.forced or self.simulated or self.scores)
