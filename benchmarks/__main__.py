@@ -97,10 +97,7 @@ def as_json(rows: Iterable[Row], failures: Iterable[Failure], quick: bool) -> st
     result = {
         "quick": quick,
         "versions": _surroundings(),
-        "rows": [
-            {**row._asdict(), "limit": row.limit and row.limit._asdict(), "verdict": row.verdict}
-            for row in rows
-        ],
+        "rows": [{**row._asdict(), "limit": row.limit and row.limit._asdict(), "verdict": row.verdict} for row in rows],
         "failures": [failure._asdict() for failure in failures],
     }
     return json.dumps(result, indent=2)

@@ -189,7 +189,7 @@ def growth_at_cap(megabytes: int) -> float:
 
 
 SESSION_SECONDS = 6.0
-ARRIVALS_PER_CALL = 5
+ARRIVALS_PER_CALL = 10  # enough of them for the dict behind a store to be rebuilt while they come
 
 
 class Forgetting(NamedTuple):
@@ -201,7 +201,7 @@ class Forgetting(NamedTuple):
 
 
 def forgetting(effort: Effort) -> list[Row]:
-    """Bar 15: visitors whose session is over are forgotten while five new ones arrive every millisecond.
+    """Bar 15: visitors whose session is over are forgotten while ten new ones arrive every millisecond.
 
     Now and then the garbage collector walks everything that is remembered; its time is told apart from the
     time that forgetting takes, and is part of what the open loop shows.

@@ -41,7 +41,7 @@ def text_to_ready(effort: Effort) -> list[Row]:
     raw = data_file(FLAGS)
     readers = {who: text_reader(who) for who in ("ours", "peer")}
     seconds: dict[str, list[float]] = {who: [] for who in readers}
-    for _ in range(max(2, effort.rounds // 15)):
+    for _ in range(effort.rounds // 75):
         for who, read in readers.items():
             gc.collect()  # of what the one before left behind
             start = time.process_time()
@@ -140,12 +140,11 @@ class Editions:
         return edition_name((self.installed - 1) % 2 + 1)
 
 
-def _refreshed(
-    editions: Editions, caller: FeatureProvider, refresher: FeatureProvider, refreshes: int
-) -> Tail:
+def _refreshed(editions: Editions, caller: FeatureProvider, refresher: FeatureProvider, refreshes: int) -> Tail:
     """Tail of the caller's evaluations until ``refreshes`` editions have come into use, and a pause after."""
     evaluate = _evaluation(caller)
     context = anchors.key_only()
+    gc.collect()  # of what making the data files left behind
     seen_at = time.monotonic()
     pending = False
     left = refreshes

@@ -82,9 +82,7 @@ def document(flags: list[Json], segments: Sequence[Json] = (), edition: int = 1)
     ).encode()
 
 
-def experiment(
-    key: str, number: int, exposition: float, shares: Shares, respool_time: int | None = None
-) -> Json:
+def experiment(key: str, number: int, exposition: float, shares: Shares, respool_time: int | None = None) -> Json:
     """A flag of one experiment without a segment; variations are `off` and those of the shares."""
     rule = {**_rule(1_000 * (1 + number), exposition=exposition, shares=shares), "respoolTime": respool_time}
     names = ("off", *(name for name, _ in shares))

@@ -55,8 +55,8 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=120,
-    turn_seconds=0.005,
+    rounds=600,
+    turn_seconds=0.001,
     tail_runs=3,
     refreshes=4,
     visitors=100_000,
@@ -64,8 +64,8 @@ FULL = Effort(
     launches=15,
 )
 QUICK = Effort(
-    rounds=30,
-    turn_seconds=0.004,
+    rounds=150,
+    turn_seconds=0.001,
     tail_runs=1,
     refreshes=2,
     visitors=20_000,
@@ -140,7 +140,8 @@ class Rounds:
 def interleave(turns: Mapping[str, Turn], *, rounds: int, turn_seconds: float) -> Rounds:
     """Give every candidate one turn of about ``turn_seconds`` in each round, in changing order.
 
-    Whatever else happens on the machine then falls on all of them, and the ratio within a round cancels it.
+    Whatever else happens on the machine then falls on all of them, and the ratio within a round cancels it, so
+    many rounds of short turns say more than a few long ones.
     """
     calls = {name: _calls_within(turn, turn_seconds) for name, turn in turns.items()}
     seconds: dict[str, list[float]] = {name: [] for name in turns}

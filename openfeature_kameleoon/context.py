@@ -53,6 +53,10 @@ CUSTOM_DATA = "customData"
 """The reserved attribute of Kameleoon's own providers: ``{"index": 1, "values": "x"}`` or a list of these (13.2)."""
 
 
+LONGEST_GOAL_ID = 18
+"""Digits; Kameleoon's ids are far shorter, and Python does not convert just any number of them."""
+
+
 class Field(NamedTuple):
     """A field of a reserved attribute: its name there, what reads it, and what stands for it when it is absent."""
 
@@ -89,7 +93,10 @@ def new_data(attributes: Mapping[str, Any], visitor: Visitor, index: DataFileInd
             if value is None:
                 continue
             kind = type(value)
-            values = value if kind is str else str(value) if kind is int else _texts(name, value)
+            try:
+                values = value if kind is str else str(value) if kind is int else _texts(name, value)
+            except ValueError as error:  # an integer that is too long for Python to write
+                raise VisitorDataInvalid(f"context attribute {name!r}: {error}") from error
             if known.get(number) != values:
                 new.append(_custom_data(name, number, values))
         elif name == CUSTOM_DATA:
@@ -120,6 +127,8 @@ def variable_key(attributes: Mapping[str, Any]) -> str | None:
     key = attributes.get(VARIABLE_KEY)
     if key is None or type(key) is str:
         return key
+    if isinstance(key, str):
+        return str.__str__(key)
     raise VisitorDataInvalid(f"context attribute {VARIABLE_KEY!r}: a string is expected, not {type(key).__name__}")
 
 
@@ -130,7 +139,7 @@ def goal_id(name: str, goals: Mapping[str, int]) -> int:
     """
     if name in goals:
         return goals[name]
-    if isinstance(name, str) and name.isascii() and name.isdigit():
+    if isinstance(name, str) and name.isascii() and name.isdigit() and len(name) <= LONGEST_GOAL_ID:
         return int(name)
     raise VisitorDataInvalid("the event is neither a goal id nor a name of the setting 'goals'")
 
@@ -173,7 +182,10 @@ def _read(attribute: str, kind: Kind, value: Any) -> Data:
             arguments.append(field.default if given is None else field.read(given))
         except (TypeError, ValueError, OverflowError) as error:
             raise _invalid(attribute, field.name, str(error)) from error
-    return (kind.make or kind.data)(*arguments)
+    try:
+        return (kind.make or kind.data)(*arguments)
+    except ValueError as error:
+        raise _invalid(attribute, first, str(error)) from error
 
 
 def _invalid(attribute: str, field: str, problem: str) -> VisitorDataInvalid:
@@ -185,11 +197,13 @@ def _texts(attribute: str, value: Any) -> str | tuple[str, ...]:
     try:
         if isinstance(value, list | tuple | set | frozenset):
             texts = tuple(map(as_text, value))
+            if isinstance(value, set | frozenset):
+                texts = tuple(sorted(texts))  # in which order they stand there, no two processes agree
             return texts[0] if len(texts) == 1 else texts
         if isinstance(value, Mapping):
             return json.dumps(dict(value), separators=(",", ":"), allow_nan=False)
         return as_text(value)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise VisitorDataInvalid(f"context attribute {attribute!r}: {error}") from error
 
 
@@ -258,7 +272,7 @@ def _text_by_name(value: Any) -> dict[str, str]:
 
 
 def _metadata(value: Any) -> tuple[Data, ...]:
-    return tuple(_read("metadata", KINDS[CUSTOM_DATA], item) for item in _as_list(value))
+    return tuple(_read("conversion.metadata", KINDS[CUSTOM_DATA], item) for item in _as_list(value))
 
 
 # The reserved attributes ----------------------------------------------------------------------------------------------
@@ -266,7 +280,9 @@ def _metadata(value: Any) -> tuple[Data, ...]:
 
 def _make_custom_data(index: int | None, name: str | None, values: tuple[str, ...], overwrite: bool) -> CustomData:
     if index is None and name is None:
-        raise _invalid("customData", "index", "is missing, and so is 'name'")
+        raise ValueError("is missing, and so is 'name'")
+    if index is not None and index < 0:
+        raise ValueError("must not be negative")
     return CustomData(index if index is not None else name or "", *values, overwrite=overwrite)
 
 

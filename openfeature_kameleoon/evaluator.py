@@ -102,7 +102,7 @@ class Evaluator:
         evaluation = decide(visitor, self._remember_tracked if is_tracked else self._remember_untracked)
         exposure = evaluation.exposure
         if exposure is not None:
-            assignment = visitor.assignments.get(exposure[0])
+            assignment = visitor.assignments.get(exposure.experiment_id)
             if (
                 assignment is not None
                 and assignment.is_reported

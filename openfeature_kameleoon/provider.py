@@ -178,10 +178,11 @@ class KameleoonProvider(AbstractProvider):
             if context is None:
                 return _error(default, ErrorCode.TARGETING_KEY_MISSING, "an evaluation context is needed")
             attributes = context.attributes
+            wanted = variable_key(attributes) if attributes else None  # before anything is reported
             evaluation = self._evaluate(ruleset, key, context.targeting_key, attributes)
             if evaluation.is_disabled:
                 return FlagResolutionDetails(default, None, None, evaluation.reason, None, evaluation.metadata)
-            value = value_of(evaluation.variation, variable_key(attributes) if attributes else None)
+            value = value_of(evaluation.variation, wanted)
             return FlagResolutionDetails(
                 value, None, None, evaluation.reason, evaluation.variation_key, evaluation.metadata
             )

@@ -56,9 +56,7 @@ MEASURED = {*range(1, 12), *range(13, 19), 24, 25}
         (at_most(0, 0, noisy=False), 1, "missed"),
     ],
 )
-def test_a_bar_is_forgiven_noise_and_a_stretch_goal_is_not(
-    limit: Limit, figure: float, expected: Verdict
-) -> None:
+def test_a_bar_is_forgiven_noise_and_a_stretch_goal_is_not(limit: Limit, figure: float, expected: Verdict) -> None:
     assert judge(limit, figure) == expected
 
 
@@ -188,9 +186,8 @@ def test_only_the_tenth_rule_of_the_ten_can_match() -> None:
 
     assert len(failing) == 9
     assert tenth["segmentId"] is None
-    assert all(
-        visitor[c["customDataIndex"]] != c["value"] for c in conditions if c["valueMatchType"] == "EXACT"
-    )
+    assert {condition["valueMatchType"] for condition in conditions} == {"EXACT"}
+    assert all(visitor[condition["customDataIndex"]] != condition["value"] for condition in conditions)
 
 
 @pytest.mark.parametrize("flag", [data.SIMPLE, data.SEG3, data.EDITION])

@@ -54,6 +54,7 @@ __all__ = [
     "data_file",
     "data_object",
     "merge_patch",
+    "reference_error",
     "segment",
     "vectors",
 ]
@@ -63,6 +64,25 @@ Json = dict[str, Any]
 DATA = Path(__file__).with_name("data")
 DAY_SECONDS = 86_400
 HALF_AN_HOUR = 1800.0
+
+
+REFERENCE_ERRORS = frozenset(
+    {
+        "FeatureEnvironmentDisabled",
+        "FeatureExperimentNotFound",
+        "FeatureNotFound",
+        "FeatureVariationNotFound",
+        "NotAllocated",
+        "NotTargeted",
+        "SiteCodeDisabled",
+        "VisitorCodeInvalid",
+    }
+)
+
+
+def reference_error(error: Exception) -> str:
+    """The name under which the reference knows an error; ours may be narrower."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in REFERENCE_ERRORS)
 
 
 @cache

@@ -11,9 +11,8 @@ from typing import Any
 
 from ..visitors.traits import Assignment, Exposure
 from ..visitors.visitor import Visitor
-from .bucketing import ALL
 from .decision import Decide
-from .evaluation import DELIVERY, CompiledFlag, CompiledRule
+from .evaluation import CompiledFlag, CompiledRule
 
 __all__ = ["Fill", "assign"]
 
@@ -29,29 +28,20 @@ def assign(flag: CompiledFlag, decide: Decide, items: Iterable[Item], check: Che
 
     ``check`` refuses bad codes, ``fill`` gives a visitor its data; both may raise.
     """
-    rule = _only_hash(flag)
-    return _by_hash(flag, rule, decide, items, check, fill) if rule else _by_decision(decide, items, check, fill)
-
-
-def _only_hash(flag: CompiledFlag) -> CompiledRule | None:
-    """The flag's one rule, if nothing but one hash of the visitor code decides."""
-    if not flag.is_enabled or flag.group or flag.holdout or flag.bucketing_index or len(flag.rules) != 1:
-        return None
-    rule = flag.rules[0]
-    is_plain = rule.matches is None and rule.exposition_bound is ALL and rule.refused is None
-    return rule if is_plain and rule.type != DELIVERY else None
+    split = None if flag.group or flag.holdout else flag.only_split()
+    return _by_hash(flag, split, decide, items, check, fill) if split else _by_decision(decide, items, check, fill)
 
 
 def _by_hash(
     flag: CompiledFlag,
-    rule: CompiledRule,
+    split: CompiledRule,
     decide: Decide,
     items: Iterable[Item],
     check: CheckCode,
     fill: Fill,
 ) -> Iterator[str]:
-    suffix = rule.variation_suffix
-    shares = [(bound, entry.variation_key) for bound, entry in zip(rule.bounds, rule.entries, strict=True)]
+    suffix = split.variation_suffix
+    shares = [(bound, entry.variation_key) for bound, entry in zip(split.bounds, split.entries, strict=True)]
     otherwise = flag.no_rule.variation_key
     for item in items:
         if type(item) is not str:  # with data, which may be an identifier that changes the hash

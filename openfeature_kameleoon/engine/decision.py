@@ -43,18 +43,12 @@ def _by_rules(flag: CompiledFlag, overridden: Decide) -> Decide:
 
         return constantly
 
+    split = flag.only_split()
+    if split is not None:
+        return _by_one_hash(split, flag.no_rule, overridden)
+
     rules = [(rule.matches, _choice(rule)) for rule in flag.rules]
     no_rule, bucketing_index = flag.no_rule, flag.bucketing_index
-
-    if len(rules) == 1 and rules[0][0] is None and not bucketing_index:
-        choose_only = rules[0][1]
-
-        def decide_by_hash(visitor: Visitor, remember: Remember | None) -> Evaluation:
-            if visitor.traits.overridden:
-                return overridden(visitor, remember)
-            return choose_only(visitor.hashing_code or visitor.code, visitor) or no_rule
-
-        return decide_by_hash
 
     def decide(visitor: Visitor, remember: Remember | None) -> Evaluation:
         if visitor.traits.overridden:
@@ -65,6 +59,23 @@ def _by_rules(flag: CompiledFlag, overridden: Decide) -> Decide:
                 evaluation = choose(code, visitor)
                 if evaluation is not None:
                     return evaluation
+        return no_rule
+
+    return decide
+
+
+def _by_one_hash(split: CompiledRule, no_rule: Evaluation, overridden: Decide) -> Decide:
+    """The plain experiment, which most experiments are: no call but the hash."""
+    suffix = split.variation_suffix
+    shares = list(zip(split.bounds, split.evaluations, strict=True))
+
+    def decide(visitor: Visitor, remember: Remember | None) -> Evaluation:
+        if visitor.traits.overridden:
+            return overridden(visitor, remember)
+        digest = sha256(((visitor.hashing_code or visitor.code) + suffix).encode()).digest()
+        for bound, evaluation in shares:
+            if digest <= bound:
+                return evaluation
         return no_rule
 
     return decide

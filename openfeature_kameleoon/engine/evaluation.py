@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..datafile.model import VariationByExposition
 from ..visitors.traits import Exposure
 from ..visitors.visitor import Visitor, first_value
+from .bucketing import ALL
 from .metadata import FlagMetadata
 from .targeting import Predicate, Tree
 from .variables import Variation
@@ -191,6 +192,14 @@ class CompiledFlag:
     not_in_group: Evaluation
     no_rule: Evaluation
     problems: list[str] = field(default_factory=list)
+
+    def only_split(self) -> CompiledRule | None:
+        """The flag's one rule, if a hash of the visitor's code alone decides between its variations."""
+        if not self.is_enabled or self.bucketing_index or len(self.rules) != 1:
+            return None
+        rule = self.rules[0]
+        is_plain = rule.matches is None and rule.exposition_bound is ALL and rule.refused is None
+        return rule if is_plain and rule.type != DELIVERY else None
 
 
 def hashing_code(visitor: Visitor, bucketing_index: int | None) -> str:

@@ -64,7 +64,7 @@ _CATEGORIES: Mapping[str, tuple[int, int]] = {  # in Unicode, in ASCII
 }
 _CASED = _LETTER | _REST  # of the rest: circled letters, and one Greek accent that counts as an iota
 _LETTERS = (1 << 26) - 1
-_LETTERS_WITH_KIN = sum(1 << ord(letter) for letter in "IKSiks")  # under (?i): İ and ı, the kelvin sign, ſ
+_LETTERS_WITH_KIN = sum(1 << ord(letter) for letter in "IKSiks")  # equal to letters beyond ASCII under (?i)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """Patterns of conditions, made safe to run on text that visitors supply (specs/kameleoon-sdk.md 5.3).
 
 Nothing can interrupt `re`, so a pattern is run by `re` only where pattern_analysis.py proves that it ends in time,
-by re2 (the extra ``re2``) where it does not, and refused otherwise. Owns the choice, the longest subjects and the
-translation for re2; an answer never depends on whether re2 is there. Pure: any thread.
+by re2 (the extra ``re2``) where it does not, and refused otherwise: re2 adds patterns and changes no answer. Owns that
+choice, the longest subjects and the translation for re2. Pure: any thread.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +27,10 @@ LONGEST_SUBJECTS = (4_096, 1_024, 512)
 4,096 for all whose time is linear, and 1,024 for nearly all others, whose time is quadratic."""
 MAX_NANOSECONDS = 20_000_000
 """For one match, as estimated; the slowest patterns found were 1.5 times as slow on an idle machine."""
-MAX_RE2_WORK = 1_500_000
-"""Characters times instructions of re2's slowest engine, which does about 300 in a microsecond."""
-RE2_MEMORY_BYTES = 256 * 1024
-"""For one pattern. With more, re2 spends milliseconds filling tables that one subject uses once."""
+MAX_RE2_WORK = 800_000
+"""Characters times places of the pattern: what re2's slowest engine does in 5 milliseconds."""
+RE2_MEMORY_BYTES = 1 << 20
+"""For one pattern, at most. With more, re2 spends milliseconds on tables that a single subject uses once."""
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
@@ -83,7 +83,7 @@ def _run_by_re2(tree: Any, slow: str) -> Callable[[str], bool]:
         raise PatternRefused(f"{slow}, and re2 cannot replace `re` because it {refusal}; rewrite it") from refusal
     except re2.error as error:
         raise PatternRefused(f"{slow}, and re2 refuses it ({_text(error)}); rewrite it") from error
-    length = min(LONGEST_SUBJECTS[0], MAX_RE2_WORK // compiled.programsize)
+    length = min(LONGEST_SUBJECTS[0], MAX_RE2_WORK // max(1, _places(tree)))
     if length < LONGEST_SUBJECTS[-1]:
         raise PatternRefused(f"{slow}, and is too large for re2; shorten it")
     fullmatch = compiled.fullmatch
@@ -94,8 +94,28 @@ def _text(error: Exception) -> str:
     return error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
 
 
+def _places(items: Sequence[tuple[Any, Any]]) -> int:
+    """How many characters of the pattern re2 can stand at, once it has written out counted repeats."""
+    places = 0
+    for code, argument in items:
+        match str(code):
+            case "BRANCH":
+                places += sum(map(_places, argument[1]))
+            case "SUBPATTERN":
+                places += _places(argument[3])
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                low, high, body = argument
+                places += (max(low, 1) if high == MAXREPEAT else high) * _places(body)
+            case "IN":
+                places += 16  # in bytes, which re2 reads, a class of Unicode is an automaton of its own
+            case _:
+                places += 1
+    return places
+
+
 # --- The parse tree in the syntax of re2 ------------------------------------------------------------------------
-# Python reads the pattern and re2 only runs it: the two read \w, \b, $, {,n} and (?i) differently.
+# Python reads the pattern and re2 only runs it: the two read \w, \b, $, {,n} and (?i) differently. What remains are
+# characters that only the newer of their two versions of Unicode knows as letters or digits.
 
 _CATEGORIES: Mapping[str, tuple[str, str]] = {  # in Unicode, in ASCII
     "DIGIT": (r"\p{Nd}", r"0-9"),
@@ -105,8 +125,8 @@ _CATEGORIES: Mapping[str, tuple[str, str]] = {  # in Unicode, in ASCII
     ),
     "WORD": (r"\p{L}\p{N}_", r"0-9A-Za-z_"),
 }
-_ALL_I = r"Ii\x{130}\x{131}"
-"""What (?i) makes one letter in Python; re2 keeps the last two apart."""
+_KINDS_OF_I = (0x49, 0x69, 0x130, 0x131)
+"""One letter under (?i) in Python: I, i, and those of Turkish with and without a dot, which re2 keeps apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,37 +142,40 @@ def _translate(items: Sequence[tuple[Any, Any]], place: _Place) -> str:
     for position, (code, argument) in enumerate(items, start=1):
         translate = _TRANSLATIONS.get(str(code))
         if translate is None:
-            raise PatternRefused(f"does not have {str(code).lower().replace('_', ' ')}")
+            raise PatternRefused("has no lookaround, atomic group or possessive repeat")
         parts.append(translate(argument, replace(place, is_last=place.is_last and position == len(items))))
     return "".join(parts)
 
 
 def _class(items: Sequence[tuple[Any, Any]], place: _Place) -> str:
     negated = str(items[0][0]) == "NEGATE"
-    plain, categories = "", ""
-    unions = []
+    ignores_case = place.flags & re.IGNORECASE
+    ranges, categories = "", ""
+    unions = []  # (excluded, members, flag): re2 has no class that excludes one kind and includes another
     for code, argument in items[negated:]:
-        if str(code) != "CATEGORY":
-            low, high = argument if str(code) == "RANGE" else (argument, argument)
-            plain += rf"\x{{{low:x}}}-\x{{{high:x}}}"
-            if place.flags & re.IGNORECASE and any(low <= ord(letter) <= high for letter in "Iiİı"):
-                plain += _ALL_I
-            continue
-        kind = str(argument).removeprefix("CATEGORY_")
-        text = _CATEGORIES[kind.removeprefix("NOT_")][bool(place.flags & re.ASCII)]
-        if kind.startswith("NOT_"):
-            unions.append((True, text, ""))
+        if str(code) == "CATEGORY":
+            kind = str(argument).removeprefix("CATEGORY_")
+            members = _CATEGORIES[kind.removeprefix("NOT_")][bool(place.flags & re.ASCII)]
+            if kind.startswith("NOT_"):
+                unions.append((True, members, ""))
+            else:
+                categories += members
         else:
-            categories += text
-    if plain:
-        unions.append((False, plain, "i" if place.flags & re.IGNORECASE else ""))
+            low, high = argument if str(code) == "RANGE" else (argument, argument)
+            ranges += rf"\x{{{low:x}}}-\x{{{high:x}}}"
+            if ignores_case and any(low <= letter <= high for letter in _KINDS_OF_I):
+                ranges += "".join(rf"\x{{{letter:x}}}" for letter in _KINDS_OF_I)
+    if ranges and ignores_case:
+        if place.flags & re.ASCII:
+            raise PatternRefused("ignores case beyond ASCII, too")
+        unions.append((False, ranges, "i"))
+    elif ranges:
+        categories += ranges
     if categories:
         unions.append((False, categories, ""))
-    if negated:
-        if len(unions) > 1:
-            raise PatternRefused("cannot exclude several kinds of character at once")
-        unions = [(not excluded, text, flag) for excluded, text, flag in unions]
-    return _group("|".join(f"(?{flag}:[{'^' * excluded}{text}])" for excluded, text, flag in unions))
+    if negated and len(unions) > 1:
+        raise PatternRefused("cannot exclude several kinds of character at once")
+    return _group("|".join(f"(?{flag}:[{'^' * (no != negated)}{text}])" for no, text, flag in unions))
 
 
 def _group(text: str) -> str:

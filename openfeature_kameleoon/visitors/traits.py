@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
+import msgspec
+
 from .data import (
     ApplicationVersion,
     Browser,
@@ -42,7 +44,7 @@ class LegalConsent(Enum):
     NOT_GIVEN = "NOT_GIVEN"
 
 
-class Exposure(NamedTuple):
+class Exposure(msgspec.Struct, frozen=True, gc=False):
     """What is reported of an assignment: the visitor saw this variation of this experiment."""
 
     experiment_id: int

@@ -249,7 +249,7 @@ def _single(trait: str, *, is_sent: bool = True) -> Callable[..., None]:
 
 
 def _fields_bytes(data: Any) -> int:
-    return getsizeof(data) + sum(getsizeof(getattr(data, name)) for name in data.__slots__)
+    return getsizeof(data) + sum(getsizeof(getattr(data, name)) for name in data.__struct_fields__)
 
 
 def _add_cookies(visitor: Visitor, data: Cookie, index: DataFileIndex, now: float, is_tracked: bool) -> None:

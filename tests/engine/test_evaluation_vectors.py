@@ -8,7 +8,7 @@ import pytest
 
 from openfeature_kameleoon.errors import KameleoonError
 from openfeature_kameleoon.views import variation_view
-from tests.vectors import Stage, data_file, vectors
+from tests.vectors import Stage, data_file, reference_error, vectors
 
 VECTORS = [pytest.param(vector, id=f"{vector['id']}-{vector['group']}") for vector in vectors("evaluation")]
 
@@ -24,7 +24,7 @@ def outcome(stage: Stage, vector: dict[str, Any]) -> dict[str, Any]:
         stage.at(vectors("meta")["evaluate_at_ms"])
         variation = variation_view(stage.evaluate(vector["visitor_code"], vector["flag"]))
     except KameleoonError as error:
-        return {"error": type(error).__name__}
+        return {"error": reference_error(error)}
     return {
         "variation_key": variation.key,
         "variation_id": variation.id_,

@@ -7,21 +7,16 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.engine.bucketing import place
-from openfeature_kameleoon.errors import (
-    FeatureExperimentNotFound,
-    FeatureMalformed,
-    KameleoonError,
-    VisitorCodeInvalid,
-)
+from openfeature_kameleoon.errors import FeatureMalformed, KameleoonError
 from openfeature_kameleoon.experiments import allocation
 from openfeature_kameleoon.visitors.traits import Assignment, Exposure
 from openfeature_kameleoon.visitors.visitor import Visitor
-from tests.vectors import Stage, data_file, data_object, segment, vectors
+from tests.vectors import Stage, data_file, data_object, reference_error, segment, vectors
 
 LEGACY = "kameleoon-datafile-legacy"
 NAMES_OF_2X = {
-    FeatureExperimentNotFound: "ExperimentConfigurationNotFound",
-    VisitorCodeInvalid: "VisitorCodeNotValid",
+    "FeatureExperimentNotFound": "ExperimentConfigurationNotFound",
+    "VisitorCodeInvalid": "VisitorCodeNotValid",
 }
 FLAG_METHODS = ("get_feature_variation_key", "is_feature_active")
 
@@ -38,7 +33,8 @@ def triggered(stage: Stage, code: str, experiment_id: int) -> Any:
     try:
         exposure = allocation(stage.ruleset, experiment_id, stage.visitor(code))
     except KameleoonError as error:
-        return {"error": NAMES_OF_2X.get(type(error), type(error).__name__)}
+        name = reference_error(error)
+        return {"error": NAMES_OF_2X.get(name, name)}
     stage.remember(stage.visitor(code), exposure)
     return exposure.variation_id
 

@@ -38,6 +38,7 @@ from tests.vectors import Stage, data_object, vectors
 Json = dict[str, Any]
 
 NOW = 1_790_000_060.0
+INDEX = Stage().index
 EVERYTHING = RemoteVisitorDataFilter(device=True, browser=True, operating_system=True)
 LOST = "device requested but absent (reference quirk: everything is lost)"
 
@@ -54,7 +55,7 @@ def added(answer: object, visitor: Visitor | None = None, **wanted: bool) -> Vis
     visitor = visitor or Visitor("v", started=NOW)
     remote = parsed(answer, RemoteVisitorDataFilter(**wanted))
     adopt_visitor_code(visitor, remote)
-    add_remote_data(visitor, remote, Stage().index)
+    add_remote_data(visitor, remote, INDEX)
     return visitor
 
 
@@ -339,8 +340,10 @@ def test_an_odd_member_costs_only_itself(odd: object) -> None:
     for broken in GOOD:
         visit = {member: odd if member == broken else [good] for member, good in GOOD.items()}
         remote = parsed({"currentVisit": {**visit, "staticDataEvent": odd}, "previousVisits": odd, "kcs": odd})
-        found = [remote.custom_data, remote.pages, remote.assignments, remote.personalizations]
-        found += [remote.conversions, remote.geolocation]
+        found = (
+            *(remote.custom_data, remote.pages, remote.assignments),
+            *(remote.personalizations, remote.conversions, remote.geolocation),
+        )
 
         assert [bool(part) for part in found] == [member != broken for member in GOOD]
 
@@ -368,7 +371,7 @@ visits = st.fixed_dictionaries(
 def test_no_answer_whatsoever_fails(answer: Json) -> None:
     visitor = Visitor("v", started=NOW)
 
-    add_remote_data(visitor, parsed(answer), Stage().index)
+    add_remote_data(visitor, parsed(answer), INDEX)
 
     assert visitor.size >= Visitor("v").size
 
@@ -497,7 +500,7 @@ def test_what_was_parsed_can_be_added_to_several_visitors() -> None:
     remote = parsed({"cbs": {"1": {"2": 3.0}}, "kcs": {"1": {"2": 3.0}}})
     first, second = Visitor("a"), Visitor("b")
     for visitor in (first, second):
-        add_remote_data(visitor, remote, Stage().index)
+        add_remote_data(visitor, remote, INDEX)
 
     assert first.traits.scores is not None
     first.traits.scores[1][2] = 0.0

@@ -1,0 +1,119 @@
+"""What tests of the public faces begin with: small data files in Kameleoon's words, and clients and providers on them.
+
+Clients here start no threads: they look at their file inside ``wait_init`` and ``refresh``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from openfeature.evaluation_context import EvaluationContext
+
+from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
+from openfeature_kameleoon.clock import SYSTEM_CLOCK, Clock
+from openfeature_kameleoon.tracking.outbox import Event
+from tests.vectors import as_bytes, segment
+
+__all__ = [
+    "CUSTOM_DATA",
+    "DELIVERY",
+    "EXPERIMENT",
+    "VIP",
+    "Json",
+    "client_of",
+    "flag",
+    "plan_is",
+    "provider_of",
+    "reported",
+    "rule",
+    "site",
+]
+
+Json = dict[str, Any]
+
+DELIVERY, EXPERIMENT = "TARGETED_DELIVERY", "EXPERIMENTATION"
+
+VIP = 2001
+"""The segment of visitors whose custom datum ``plan`` is ``vip``."""
+
+CUSTOM_DATA: list[Json] = [
+    {"index": 0, "id": 501, "name": "plan"},
+    {"index": 1, "id": 502, "name": "cart value"},
+    {"index": 2, "id": 503, "name": "note", "localOnly": True},
+    {"index": 3, "id": 504, "name": "user id", "isMappingIdentifier": True},
+    {"index": 4, "id": 505, "name": "device"},  # also the name of a reserved attribute
+]
+
+
+def rule(
+    rule_id: int, *shares: tuple[str, float], kind: str = DELIVERY, segment_id: int | None = None, **members: Any
+) -> Json:
+    """A delivery of the first variation to everybody, unless told otherwise; ids are made of the rule's."""
+    return {
+        "id": rule_id,
+        "type": kind,
+        "exposition": 1,
+        "experimentId": rule_id + 1000,
+        "segmentId": segment_id,
+        "variationByExposition": [
+            {"variationKey": key, "variationId": rule_id * 10 + number, "exposition": share}
+            for number, (key, share) in enumerate(shares)
+        ],
+        **members,
+    }
+
+
+def flag(key: str, *rules: Json, variables: Mapping[str, tuple[str, Any]] | None = None, **members: Any) -> Json:
+    """A flag with the variations ``off`` and ``on``, of which ``on`` has the variables, as types and values."""
+    of_on = [{"key": name, "type": kind, "value": value} for name, (kind, value) in (variables or {}).items()]
+    return {
+        "id": sum(key.encode()),
+        "featureKey": key,
+        "environmentEnabled": True,
+        "defaultVariationKey": "off",
+        "variations": [{"key": "off", "name": "Off"}, {"key": "on", "name": "On", "variables": of_on}],
+        "rules": list(rules),
+        **members,
+    }
+
+
+def plan_is(value: str, segment_id: int = VIP) -> Json:
+    """A segment of the visitors with this plan."""
+    condition = {"targetingType": "CUSTOM_DATUM", "customDataIndex": "0", "valueMatchType": "EXACT", "value": value}
+    return segment(condition, segment_id=segment_id)
+
+
+def site(*flags: Json, **members: Any) -> Json:
+    """A data file with these flags."""
+    return {
+        "dateModified": 1_789_900_000_000,
+        "customData": CUSTOM_DATA,
+        "segments": [plan_is("vip")],
+        "featureFlags": list(flags),
+        **members,
+    }
+
+
+def client_of(folder: Path, content: object, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> KameleoonClient:
+    """A client that has read this data file, and has no thread."""
+    path = folder / "flags.json"
+    path.write_bytes(as_bytes(content))
+    settings = {"multi_threading": False, "data_file": path, **settings}
+    client = KameleoonClient("site", configuration_object=KameleoonClientConfiguration(**settings), clock=clock)
+    assert client.wait_init()
+    return client
+
+
+def provider_of(folder: Path, content: object, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> KameleoonProvider:
+    """A provider that is ready to answer from this data file, and has no thread."""
+    provider = KameleoonProvider("site", client=client_of(folder, content, clock=clock, **settings))
+    provider.initialize(EvaluationContext())
+    return provider
+
+
+def reported(source: KameleoonClient | KameleoonProvider) -> list[Event]:
+    """What was put into the outbox since the last call."""
+    client = source.client if isinstance(source, KameleoonProvider) else source
+    return client.outbox.take(1_000_000)
