@@ -166,7 +166,7 @@ def threads(effort: Effort) -> list[Row]:
             turns[name] = _resolve(opened.enter_context(opening), EXP3, context)
             turns[f"{name} on 8"] = partial(_on_threads, turns[name], 8)
         # Longer turns than elsewhere: eight threads must have run long enough to get in each other's way.
-        rounds = interleave(turns, rounds=effort.rounds // 30, turn_seconds=100 * effort.turn_seconds)
+        rounds = interleave(turns, rounds=effort.rounds // 12, turn_seconds=30 * effort.turn_seconds)
     ratio = rounds.ratio
     what = f"{EXP3}, throughput of 8 threads"
     return [

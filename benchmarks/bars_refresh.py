@@ -41,7 +41,7 @@ def text_to_ready(effort: Effort) -> list[Row]:
     raw = data_file(FLAGS)
     readers = {who: text_reader(who) for who in ("ours", "peer")}
     seconds: dict[str, list[float]] = {who: [] for who in readers}
-    for _ in range(effort.rounds // 75):
+    for _ in range(effort.rounds // 30):
         for who, read in readers.items():
             gc.collect()  # of what the one before left behind
             start = time.process_time()

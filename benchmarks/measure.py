@@ -6,6 +6,7 @@ so that no heap, thread or import of one bar disturbs another.
 
 from __future__ import annotations
 
+import random
 import statistics
 import timeit
 from collections.abc import Callable, Mapping
@@ -55,8 +56,8 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(
-    rounds=600,
-    turn_seconds=0.001,
+    rounds=240,
+    turn_seconds=0.003,
     tail_runs=3,
     refreshes=4,
     visitors=100_000,
@@ -64,8 +65,8 @@ FULL = Effort(
     launches=15,
 )
 QUICK = Effort(
-    rounds=150,
-    turn_seconds=0.001,
+    rounds=60,
+    turn_seconds=0.003,
     tail_runs=1,
     refreshes=2,
     visitors=20_000,
@@ -138,18 +139,20 @@ class Rounds:
 
 
 def interleave(turns: Mapping[str, Turn], *, rounds: int, turn_seconds: float) -> Rounds:
-    """Give every candidate one turn of about ``turn_seconds`` in each round, in changing order.
+    """Give every candidate one turn of about ``turn_seconds`` in each round, in an order that is drawn anew.
 
-    Whatever else happens on the machine then falls on all of them, and the ratio within a round cancels it, so
-    many rounds of short turns say more than a few long ones.
+    Whatever else happens on the machine then falls on all of them, and the ratio within a round cancels it. A few
+    calls before each turn are not timed: they find the processor's caches as the candidate before has left them.
     """
     calls = {name: _calls_within(turn, turn_seconds) for name, turn in turns.items()}
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     names = list(turns)
+    order = random.Random(rounds)
     for _ in range(rounds):
+        order.shuffle(names)
         for name in names:
+            turns[name](1 + calls[name] // 8)
             seconds[name].append(turns[name](calls[name]) / calls[name])
-        names.append(names.pop(0))
     return Rounds(seconds)
 
 

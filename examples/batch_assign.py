@@ -1,4 +1,6 @@
-"""One flag for very many visitors: an export, a mailing, a simulation. Run: python examples/batch_assign.py
+"""One flag for very many visitors: an export, a mailing, a simulation.
+
+Run: python examples/batch_assign.py
 
 Nothing is remembered of the visitors and nothing is reported, so memory does not grow with their number.
 """

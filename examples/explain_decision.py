@@ -1,4 +1,7 @@
-"""Why does this visitor get that variation? Run: python examples/explain_decision.py"""
+"""Why does this visitor get that variation?
+
+Run: python examples/explain_decision.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A JSON variable as a typed configuration object that a flag switches. Run: python examples/json_configuration.py"""
+"""A JSON variable as a typed configuration object that a flag switches.
+
+Run: python examples/json_configuration.py
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,12 @@ def main() -> None:
     api.set_provider_and_wait(KameleoonProvider("a8st4f59bj", configuration))
     flags = api.get_client()
 
-    for attributes in ({}, {"beta_tester": True, "device": "DESKTOP"}, {"beta_tester": True, "device": "PHONE"}):
-        print(attributes, "->", search_settings(flags, EvaluationContext("visitor-42", attributes)))
+    for device in ("DESKTOP", "PHONE"):
+        tester = EvaluationContext("visitor-42", {"beta_tester": True, "device": device})
+        print(f"{device}:", search_settings(flags, tester))
 
     api.shutdown()
-    print("no provider ->", search_settings(flags, EvaluationContext("visitor-42")))
+    print("no provider:", search_settings(flags, EvaluationContext("visitor-42")))
 
 
 if __name__ == "__main__":

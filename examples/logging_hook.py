@@ -1,7 +1,9 @@
-"""A hook that logs each evaluation with its outcome and reason. Run: python examples/logging_hook.py
+"""A hook that logs each evaluation with its outcome and reason.
 
-The SDK has a ``LoggingHook`` of its own, which writes three records at DEBUG. This one writes one line at INFO, and
-says neither who the visitor is nor what is known of it.
+Run: python examples/logging_hook.py
+
+The SDK has a ``LoggingHook`` of its own, which writes two records at DEBUG, and failures at ERROR. This one writes
+one line, and says neither who the visitor is nor what is known of it.
 """
 
 from __future__ import annotations

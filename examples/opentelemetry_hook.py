@@ -1,4 +1,6 @@
-"""Each evaluation as an OpenTelemetry event, with what Kameleoon knows of it. Run: python examples/opentelemetry_hook.py
+"""Each evaluation as an OpenTelemetry event, with what Kameleoon knows of it.
+
+Run: python examples/opentelemetry_hook.py
 
 The event is made by the OpenFeature SDK, so nothing but the SDK is needed here. In an application with OpenTelemetry
 the events go to the current span: ``EvaluationEvents(lambda *event: trace.get_current_span().add_event(*event))``.

@@ -1,4 +1,7 @@
-"""A flag of each type, answered offline from the data file beside this program. Run: python examples/quickstart.py"""
+"""A flag of each type, answered offline from the data file beside this program.
+
+Run: python examples/quickstart.py
+"""
 
 from __future__ import annotations
 

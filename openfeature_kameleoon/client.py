@@ -206,7 +206,7 @@ class KameleoonClient:
         """Report to which tracked audiences the visitor belongs. Raises ``VisitorCodeInvalid``."""
         visitor, ruleset = self.evaluator.visitor(visitor_code), self.ruleset
         segments = [segment_id for segment_id, matches in ruleset.audiences() if not matches or matches(visitor)]
-        self._store.change(visitor, lambda stored: stored.target(segments))
+        visitor = self._store.change(visitor, lambda stored: stored.target(segments))
         self.evaluator.report(visitor, ruleset.index)
 
     # What the data file says ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ caller's thread. Locks are taken only when something about the visitor changes.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -20,7 +21,7 @@ from .errors import VisitorCodeInvalid, VisitorCodeMissing
 from .experiments import allocation
 from .tracking.outbox import Outbox
 from .tracking.reports import take_report
-from .visitors.data import Data
+from .visitors.data import Conversion, Data
 from .visitors.store import MemoryVisitorStore
 from .visitors.traits import Assignment, Exposure
 from .visitors.visitor import Visitor, add_data
@@ -29,25 +30,29 @@ __all__ = ["LONGEST_VISITOR_CODE", "Evaluator", "check_visitor_code"]
 
 LONGEST_VISITOR_CODE = 255
 
+_log = logging.getLogger(__name__)
+
 _control_character = re.compile("[\x00-\x1f\x7f-\x9f]").search
 
 
 def check_visitor_code(code: object) -> str:
     """The code, if it is one: 1 to 255 characters that UTF-8 can write and none of them a control character.
 
-    Raises ``VisitorCodeInvalid``. Kameleoon's own client lets control characters pass, and then into headers.
+    Of a subclass of ``str`` the plain text counts, whatever it makes of ``==`` and ``hash``. Raises
+    ``VisitorCodeInvalid``. Kameleoon's own client lets control characters pass, and then into headers.
     """
-    if not isinstance(code, str) or not code:
+    text = str.__str__(code) if isinstance(code, str) else ""
+    if not text:
         raise VisitorCodeMissing("a visitor code must be a non-empty string")
-    if len(code) > LONGEST_VISITOR_CODE:
-        raise VisitorCodeInvalid(f"a visitor code has at most {LONGEST_VISITOR_CODE} characters, this has {len(code)}")
-    if _control_character(code):
+    if len(text) > LONGEST_VISITOR_CODE:
+        raise VisitorCodeInvalid(f"a visitor code has at most {LONGEST_VISITOR_CODE} characters, this has {len(text)}")
+    if _control_character(text):
         raise VisitorCodeInvalid("a visitor code must not contain control characters")
     try:
-        code.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise VisitorCodeInvalid("a visitor code must not contain lone surrogates") from None
-    return code
+    return text
 
 
 class Evaluator:
@@ -56,6 +61,7 @@ class Evaluator:
     __slots__ = (
         "_clock",
         "_get",
+        "_has_warned",
         "_outbox",
         "_remember_tracked",
         "_remember_untracked",
@@ -70,6 +76,7 @@ class Evaluator:
         self._get = store.get
         self._outbox = outbox
         self._clock = clock
+        self._has_warned = False
         self._reports_context = reports_context
         self._remember_tracked = partial(self._remember, is_tracked=True)
         self._remember_untracked = partial(self._remember, is_tracked=False)
@@ -88,13 +95,15 @@ class Evaluator:
         Tracked, also report: an assignment once, until the visitor is given another. Raises ``VisitorCodeInvalid``,
         ``VisitorDataInvalid``, ``FeatureNotFound`` and ``FeatureMalformed``.
         """
-        visitor = self._get(code) if type(code) is str else None
+        if type(code) is not str:
+            code = check_visitor_code(code)
+        visitor = self._get(code)
         if visitor is None:
             visitor = self.store.unknown(check_visitor_code(code))
         if attributes:
             data = new_data(attributes, visitor, ruleset.index)
             if data:
-                visitor = self.store.add_data(visitor, data, ruleset.index, is_tracked=self._reports_context)
+                visitor = self._learn(visitor, data, ruleset.index)
         try:
             decide = ruleset.decisions[key]
         except KeyError:
@@ -108,8 +117,10 @@ class Evaluator:
                 and assignment.is_reported
                 and (assignment.exposure is exposure or assignment.exposure == exposure)
             ):
-                assignment.evaluated_at = visitor.last_seen
+                if assignment.evaluated_at < visitor.last_seen:
+                    assignment.evaluated_at = visitor.last_seen
             else:
+                visitor = self.store.add(visitor)  # another thread may have stored one meanwhile
                 self._remember(visitor, exposure, is_tracked=is_tracked)
         if visitor.unsent and is_tracked:
             self.report(visitor, ruleset.index)
@@ -117,7 +128,8 @@ class Evaluator:
 
     def visitor(self, code: str) -> Visitor:
         """The visitor, seen now; one that is not known is not stored either. Raises ``VisitorCodeInvalid``."""
-        return self.store.get(check_visitor_code(code)) or self.store.unknown(code)
+        code = check_visitor_code(code)
+        return self.store.get(code) or self.store.unknown(code)
 
     def with_data(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
         """A copy of the visitor that has this data too; the store does not see it. Raises ``TypeError``."""
@@ -131,6 +143,7 @@ class Evaluator:
         """Allocate a 2.x experiment to a visitor, remember and report (4.10). Raises as the client's method says."""
         visitor = self.visitor(code)
         exposure = allocation(ruleset, experiment_id, visitor)
+        visitor = self.store.add(visitor)
         self._remember(visitor, exposure, is_tracked=True)
         self.report(visitor, ruleset.index)
         return exposure.variation_id
@@ -141,10 +154,26 @@ class Evaluator:
             events = take_report(visitor, index, self._clock.time())
         self._outbox.put(events)
 
+    def _learn(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
+        """Store what an evaluation context tells anew of a visitor."""
+        if not self._has_warned and any(type(item) is Conversion for item in data):
+            self._has_warned = True
+            _log.warning("a conversion in an evaluation context counts at each evaluation: track() counts it once")
+        return self.store.add_data(visitor, data, index, is_tracked=self._reports_context)
+
     def _remember(self, visitor: Visitor, exposure: Exposure, *, is_tracked: bool) -> None:
-        """Store an assignment, and the visitor with it (4.8)."""
+        """Store an assignment, and the visitor with it, unless it is stored and reported already (4.8)."""
+        if _is_reported(visitor, exposure):
+            return
         with self.store.lock:
             visitor = self.store.add(visitor)
+            if _is_reported(visitor, exposure):
+                return
             visitor.set_assignment(Assignment(exposure, self._clock.time(), visitor.last_seen, is_reported=is_tracked))
             if is_tracked:
                 visitor.note_unsent(exposure)
+
+
+def _is_reported(visitor: Visitor, exposure: Exposure) -> bool:
+    assignment = visitor.assignments.get(exposure.experiment_id)
+    return assignment is not None and assignment.is_reported and assignment.exposure == exposure

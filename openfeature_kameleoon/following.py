@@ -65,6 +65,7 @@ def _source(
     return PollingSource(
         Http(configuration.session),
         site_code,
+        url=data_file if isinstance(data_file, str) else None,
         environment=configuration.environment or "",
         endpoints=endpoints or Endpoints.for_domain(configuration.network_domain),
         interval=configuration.refresh_interval_second,

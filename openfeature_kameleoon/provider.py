@@ -36,6 +36,7 @@ from .errors import (
 )
 from .evaluator import check_visitor_code
 from .transport.foreign_text import printable
+from .visitors.data import Conversion
 
 __all__ = ["KameleoonProvider"]
 
@@ -159,9 +160,9 @@ class KameleoonProvider(AbstractProvider):
         try:
             self._track(tracking_event_name, evaluation_context, tracking_event_details)
         except KameleoonError as error:
-            _log.warning("track(%s) recorded nothing: %s", printable(tracking_event_name), error)
+            _log.warning("track(%s) recorded nothing: %s", _shown(tracking_event_name), printable(error.message))
         except Exception as error:  # foreign objects in the context; the application must not fail for them
-            _log.warning("track(%s) recorded nothing: %s", printable(tracking_event_name), type(error).__name__)
+            _log.warning("track(%s) recorded nothing: %s", _shown(tracking_event_name), type(error).__name__)
 
     def _resolve(
         self,
@@ -196,7 +197,8 @@ class KameleoonProvider(AbstractProvider):
         code = check_visitor_code(context.targeting_key if context is not None else None)
         index = client.ruleset.index
         visitor = client.evaluator.visitor(code)
-        data = new_data(context.attributes, visitor, index) if context is not None else []
+        new = new_data(context.attributes, visitor, index) if context is not None else []
+        data = [item for item in new if type(item) is not Conversion]  # those are for evaluations to count
         client.add_data(code, *data, track=client.configuration.report_context_data)
         revenue = revenue_of(details.value if details is not None else None)
         metadata = conversion_metadata(details.attributes if details is not None else {}, index)
@@ -217,6 +219,11 @@ class KameleoonProvider(AbstractProvider):
             RuntimeError,
         ) as error:  # detached meanwhile, or the SDK's executor is gone (T8)
             _log.debug("the event %s reached nobody: %s", event.kind.value, error)
+
+
+def _shown(name: object) -> str:
+    """An event's name for the log, without asking anything of a foreign object."""
+    return printable(str.__str__(name)) if issubclass(type(name), str) else f"a {type(name).__name__}"
 
 
 def _error_code(event: Event) -> ErrorCode | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import select
 import socket
 import ssl
 import struct
@@ -27,6 +28,7 @@ __all__ = [
     "resets",
     "response_bytes",
     "sends",
+    "tunnels",
     "wait_until",
 ]
 
@@ -111,6 +113,24 @@ def resets() -> Answer:
 
     def answer(connection: socket.socket, _: threading.Event) -> bool:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+    return answer
+
+
+def tunnels(port: int) -> Answer:
+    """What a proxy does for CONNECT, to this port of this machine whatever the host that was asked for."""
+
+    def answer(connection: socket.socket, ending: threading.Event) -> bool:
+        with socket.create_connection(("127.0.0.1", port)) as beyond:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            other_end = {connection: beyond, beyond: connection}
+            while not ending.is_set():
+                readable, _, _ = select.select([connection, beyond], [], [], 0.05)
+                for end in readable:
+                    if not (piece := end.recv(65536)):
+                        return False
+                    other_end[end].sendall(piece)
         return False
 
     return answer

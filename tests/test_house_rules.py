@@ -27,11 +27,19 @@ TESTS = CHECKOUT / "tests"
 LAYERS = (
     ("cli", "server", "web", "testing"),
     ("__init__", "provider", "flagship.__init__", "flagship.provider"),
-    ("client", "aliases", "context", "evaluator", "views", "migration"),
-    ("tracking", "visitors.store", "datafile.sources", "datafile.live", "datafile.cache", "management"),
+    (
+        *("client", "aliases", "context", "evaluator", "experiments", "following", "views"),
+        "migration",
+    ),
+    (
+        *("tracking", "visitors.store", "visitors.recency", "management"),
+        *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
+        *("datafile.live", "datafile.sources"),
+    ),
     ("engine",),
     (
-        *("visitors.__init__", "visitors.data", "visitors.visitor", "visitors.remote", "visitors.simulation"),
+        *("visitors.__init__", "visitors.data", "visitors.traits", "visitors.visitor"),
+        *("visitors.remote", "visitors.simulation"),
         *("datafile.__init__", "datafile.model", "datafile.index", "datafile.scan"),
     ),
     ("transport", "configuration", "errors", "clock", "protocol"),
@@ -51,7 +59,7 @@ ALONE = {
 
 ENGINE_MAY_IMPORT = (
     *("engine", "errors", "protocol"),
-    *("datafile.model", "datafile.index", "visitors.data", "visitors.visitor"),
+    *("datafile.model", "datafile.index", "visitors.data", "visitors.traits", "visitors.visitor"),
 )
 
 IMPURE = {

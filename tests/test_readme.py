@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -20,6 +22,7 @@ from openfeature.flag_evaluation import FlagEvaluationDetails
 import openfeature_kameleoon.configuration
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.aliases import ALIASES
+from openfeature_kameleoon.cli.commands import command_line
 from openfeature_kameleoon.configuration import settings_table
 from openfeature_kameleoon.context import KINDS, VARIABLE_KEY
 from openfeature_kameleoon.transport.urls import Endpoints
@@ -118,6 +121,7 @@ def namespace() -> Iterator[dict[str, Any]]:
         if isinstance(value, KameleoonProvider | KameleoonClient):
             client = value.client if isinstance(value, KameleoonProvider) else value
             client.close()
+    names.clear()
 
 
 def run(page: Path, programs: list[Block], namespace: dict[str, Any]) -> None:
@@ -132,9 +136,7 @@ def test_a_section_runs_as_written(page: Path, programs: list[Block], namespace:
 
 
 @pytest.mark.usefixtures("workplace")
-def test_the_first_program_prints_what_it_says(
-    namespace: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_program_prints_what_it_says(namespace: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     [first] = [block for block in blocks(README, "python") if not block.section]
 
     run(README, [first], namespace)
@@ -143,10 +145,22 @@ def test_the_first_program_prints_what_it_says(
     assert len([line for line in first.code.splitlines() if line]) <= 10
 
 
-@pytest.mark.parametrize("block", [*blocks(README, "yaml"), *blocks(FAQ, "yaml")])
-def test_settings_in_a_file_are_known(
-    block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("workplace")
+def test_the_hook_for_opentelemetry_emits_what_it_says(
+    namespace: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    programs = [block for block in blocks(README, "python") if block.section in ("", "Logging and OpenTelemetry")]
+
+    run(README, programs, namespace)
+
+    emitted = capsys.readouterr().out
+    assert "feature_flag.evaluation {'feature_flag.key': 'new_checkout'" in emitted
+    assert "'kameleoon.ruleId': 101" in emitted
+    assert "visitor-42" not in emitted
+
+
+@pytest.mark.parametrize("block", [*blocks(README, "yaml"), *blocks(FAQ, "yaml")])
+def test_settings_in_a_file_are_known(block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text(block.code, encoding="utf-8")
 
@@ -229,10 +243,31 @@ def test_the_table_of_methods_is_that_of_the_client() -> None:
     methods = [name for cells in table(README, "Method") for name in code_names(cells[0])]
 
     assert sorted(methods) == sorted(
-        name
-        for name, member in inspect.getmembers(KameleoonClient, inspect.isfunction)
-        if not name.startswith("_")
+        name for name, member in inspect.getmembers(KameleoonClient, inspect.isfunction) if not name.startswith("_")
     )
+
+
+def test_the_commands_are_those_of_the_command_line() -> None:
+    [sentence] = re.findall(r"with these commands: (.*?)\. ", README.read_text(encoding="utf-8"), re.DOTALL)
+
+    assert code_names(sentence) == list(command_line.commands)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for page in (README, FAQ)
+        for block in blocks(page, "sh")
+        for line in block.code.splitlines()
+        if line.startswith("openfeature-kameleoon ")
+    ],
+)
+def test_a_command_runs_as_written(line: str, workplace: Path) -> None:
+    done = CliRunner().invoke(command_line, shlex.split(line)[1:])
+
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+    assert "new_checkout" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -269,9 +304,7 @@ class Unreadable(list[Any]):
 VISITOR = EvaluationContext("visitor-42")
 SITUATIONS: Mapping[str, list[Case]] = {
     "nothing depends on the visitor": [Case("welcome_text", VISITOR, "string")],
-    "a delivery to all who match its segment": [
-        Case("new_checkout", EvaluationContext("visitor-42", {"plan": "pro"}))
-    ],
+    "a delivery to all who match its segment": [Case("new_checkout", EvaluationContext("visitor-42", {"plan": "pro"}))],
     "the variation was forced": [Case("checkout_button", EvaluationContext("tester"), "string")],
     "an experiment, a partial delivery, a holdout or an exclusive group chose": [
         Case("checkout_button", VISITOR, "string"),
@@ -281,7 +314,7 @@ SITUATIONS: Mapping[str, list[Case]] = {
     ],
     "no rule applied, or a partial delivery left the visitor out": [
         Case("new_checkout", VISITOR),
-        Case("half", EvaluationContext("visitor-OUT")),
+        Case("half", EvaluationContext("visitor-50")),
     ],
     "the flag is switched off in this environment": [Case("black_friday", VISITOR)],
     "no such flag, or no such variable": [
@@ -359,9 +392,7 @@ def answer(case: Case) -> FlagEvaluationDetails[Any]:
         resolved = getattr(waiting, f"resolve_{case.asked}_details")(case.flag, default, case.context)
         return FlagEvaluationDetails(case.flag, **vars(resolved))
     flags: OpenFeatureClient = api.get_client(domain=case.domain)
-    details: FlagEvaluationDetails[Any] = getattr(flags, f"get_{case.asked}_details")(
-        case.flag, default, case.context
-    )
+    details: FlagEvaluationDetails[Any] = getattr(flags, f"get_{case.asked}_details")(case.flag, default, case.context)
     return details
 
 

@@ -1,4 +1,7 @@
-"""How an application's tests hold its flags still, without a network. Run: python -m pytest examples/offline_tests"""
+"""How an application's tests hold its flags still, without a network.
+
+Run: python -m pytest examples/offline_tests
+"""
 
 from __future__ import annotations
 
@@ -31,24 +34,9 @@ def checkout_page(user: str) -> str:
 def pin_flags(tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Have flags answer what a test says: ``pin_flags(new_checkout=True, checkout_button="Go")``."""
 
-    def pin(**values: bool | str) -> None:
-        kinds = {bool: "BOOLEAN", str: "STRING"}
-        flags = [
-            {
-                "featureKey": key,
-                "environmentEnabled": True,
-                "defaultVariationKey": "pinned",
-                "variations": [
-                    {
-                        "key": "pinned",
-                        "variables": [{"key": "value", "type": kinds[type(value)], "value": value}],
-                    }
-                ],
-            }
-            for key, value in values.items()
-        ]
+    def pin(**values: bool | float | str) -> None:
         data_file = tmp_path / "flags.json"
-        data_file.write_text(json.dumps({"featureFlags": flags}), encoding="utf-8")
+        data_file.write_text(json.dumps({"featureFlags": [pinned(*item) for item in values.items()]}), "utf-8")
         api.set_provider_and_wait(offline_provider(data_file))
 
     yield pin
@@ -56,11 +44,20 @@ def pin_flags(tmp_path: Path) -> Iterator[Callable[..., None]]:
     api.shutdown()
 
 
+def pinned(key: str, value: bool | float | str) -> dict[str, object]:
+    kind = {bool: "BOOLEAN", str: "STRING"}.get(type(value), "NUMBER")
+    variation = {"key": "pinned", "variables": [{"key": "value", "type": kind, "value": value}]}
+    return {
+        "featureKey": key,
+        "environmentEnabled": True,
+        "defaultVariationKey": "pinned",
+        "variations": [variation],
+    }
+
+
 def offline_provider(data_file: Path) -> KameleoonProvider:
     # multi_threading=False: read once, no thread in the background.
-    return KameleoonProvider(
-        "any-site", KameleoonClientConfiguration(data_file=data_file, multi_threading=False)
-    )
+    return KameleoonProvider("any-site", KameleoonClientConfiguration(data_file=data_file, multi_threading=False))
 
 
 def test_the_new_page_has_the_button_of_its_flag(pin_flags: Callable[..., None]) -> None:
@@ -92,9 +89,7 @@ def provider() -> Iterator[KameleoonProvider]:
 @pytest.mark.parametrize(
     ("variation", "label"), [("control", "Buy"), ("short", "Pay now"), ("discount", "Pay less now")]
 )
-def test_every_variation_of_the_button_can_be_shown(
-    provider: KameleoonProvider, variation: str, label: str
-) -> None:
+def test_every_variation_of_the_button_can_be_shown(provider: KameleoonProvider, variation: str, label: str) -> None:
     provider.client.set_forced_variation("tester", BUTTON_EXPERIMENT, variation)
 
     assert checkout_page("tester") == f"old page, button {label!r}"

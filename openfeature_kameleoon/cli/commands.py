@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import click
@@ -44,10 +45,15 @@ class Commands(click.Group):
 @click.option("--verbose", is_flag=True, help="Show on stderr what the library logs.")
 @click.pass_context
 def command_line(context: click.Context, verbose: bool) -> None:
-    """Kameleoon feature flags from a data file: evaluated, explained, listed, checked. Start with `demo`."""
+    """Kameleoon's feature flags, from a data file: evaluated, explained, listed and checked.
+
+    Start with: openfeature-kameleoon demo
+    """
     logger = logging.getLogger("openfeature_kameleoon")
-    handler = logging.StreamHandler(click.get_text_stream("stderr"))
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s" if verbose else "Warning: %(message)s"))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter("%(levelname)s %(name)s: %(message)s" if verbose else "Warning: %(message)s")
+    )
     if not verbose:
         handler.addFilter(lambda record: record.name not in TOLD_BY_COMMANDS)
     level, propagates = logger.level, logger.propagate

@@ -10,7 +10,7 @@ EXTRA = ("click", "rich")
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 an answer that is an error or a problem found, 2 it could not be done."""
+    """Run the command line and exit: 0 done, 1 an error for an answer or problems found, 2 it could not be done."""
     try:
         from .commands import command_line  # noqa: PLC0415  # needs an extra, whose absence is told below
     except ModuleNotFoundError as error:

@@ -12,7 +12,7 @@ from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagEvaluationDetails
-from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
 from ..client import KameleoonClient
@@ -23,7 +23,7 @@ from .output import as_json, console, foreign, output_option, table, write_json
 from .source import Source, source_options
 from .visitor import visitor_options, warn_of_unused
 
-__all__ = ["TYPES", "Answer", "answers_table", "ask", "evaluate", "guess_type", "openfeature_client"]
+__all__ = ["TYPES", "Answer", "ask", "evaluate", "guess_type", "openfeature_client", "reason_text", "value_text"]
 
 DOMAIN = "openfeature-kameleoon-cli"
 
@@ -82,7 +82,7 @@ class Answer:
 
 
 def _text(literal: Any) -> str | None:
-    return getattr(literal, "value", literal)
+    return None if literal is None else str(getattr(literal, "value", literal))
 
 
 @click.command()
@@ -105,26 +105,29 @@ def evaluate(
     is_all: bool,
     output: str,
 ) -> None:
-    """Evaluate FLAG for a visitor, through OpenFeature. Exit status 1 if the answer is an error.
+    """Evaluate FLAG for a visitor through OpenFeature.
 
-    A value of a flag that is an error or is switched off is the default of the call: false, "", 0, 0.0 or {}.
+    Exit status 1 if the answer is an error. The value is then the default of the call (false, "", 0, 0.0 or {}), as
+    it is where the flag is switched off.
     """
     if is_all is (flag is not None):
         raise click.UsageError("a FLAG is needed, or --all for every flag")
     if variable is not None:
         attributes[VARIABLE_KEY] = variable
+    asked = attributes.get(VARIABLE_KEY)
     with source.client() as client, openfeature_client(client) as flags:
         warn_of_unused(attributes, client.ruleset.index)
         evaluation_context = EvaluationContext(visitor, attributes)
         answers = [
-            ask(flags, key, type_ or guess_type(client, key, attributes.get(VARIABLE_KEY)), evaluation_context)
+            ask(flags, key, type_ or guess_type(client, key, asked), evaluation_context)
             for key in ([flag] if flag is not None else client.feature_keys())
         ]
+        others = [] if flag is None or asked else _variables(client, flag)
     if output == "json":
         write_json([answer.as_dict() for answer in answers] if is_all else answers[0].as_dict())
     else:
-        console().print(answers_table(answers) if is_all else _card(answers[0]))
-    context.exit(any(answer.is_error for answer in answers))
+        console().print(_rows(answers) if is_all else _card(answers[0], others))
+    context.exit(int(any(answer.is_error for answer in answers)))
 
 
 @contextmanager
@@ -150,45 +153,58 @@ def guess_type(client: KameleoonClient, key: str, variable_key: str | None = Non
     except (NotFoundError, FeatureError):  # the evaluation says so
         return "boolean"
     variables = [variation.variables.get(variable_key) if variable_key else variation.first for variation in variations]
-    types = {TYPE_OF.get(type(variable.value)) for variable in variables if variable is not None} - {None}
-    if types == {"integer", "float"}:
+    held = {type(variable.value) for variable in variables if variable is not None} & set(TYPE_OF)
+    if held == {int, float}:
         return "float"
-    return types.pop() or "boolean" if len(types) == 1 else "boolean"
+    return TYPE_OF[held.pop()] if len(held) == 1 else "boolean"
 
 
-def _card(answer: Answer) -> Group:
+def _variables(client: KameleoonClient, key: str) -> list[str]:
+    """Keys of a flag's variables; none where they cannot be told."""
+    try:
+        variations = client.ruleset.flag(key).answers.variations.values()
+    except (NotFoundError, FeatureError):  # the evaluation says so
+        return []
+    return list(dict.fromkeys(key for variation in variations for key in variation.variables))
+
+
+def _card(answer: Answer, variables: list[str]) -> Table:
     """One answer, a line for each thing it says."""
     details = answer.details
     card = table("", "")
     card.show_header = False
     card.add_row("flag", foreign(f"{details.flag_key} ({answer.type})", "bold"))
     card.add_row("visitor", foreign(answer.visitor))
-    card.add_row("value", _value(answer))
+    card.add_row("value", value_text(answer))
     card.add_row("variant", foreign(details.variant or "-"))
-    card.add_row("reason", _reason(answer))
+    card.add_row("reason", reason_text(answer))
     if answer.is_error:
         card.add_row("error", foreign(f"{_text(details.error_code)}: {details.error_message}", "red", 1000))
+    if len(variables) > 1:
+        card.add_row("variables", foreign(f"{', '.join(variables)} (--variable KEY asks for one of them)", limit=1000))
     for name, value in details.flag_metadata.items():
         card.add_row(foreign(name, "dim"), foreign(value, "dim"))
-    return Group(card)
+    return card
 
 
-def answers_table(answers: list[Answer]) -> Any:
+def _rows(answers: list[Answer]) -> Table:
     """Several answers, a row each."""
     rows = table("Flag", "Value", "Variant", "Reason", "Error")
     for answer in answers:
         details = answer.details
         error = foreign(f"{_text(details.error_code)}: {details.error_message}", "red", 1000) if answer.is_error else ""
         rows.add_row(
-            foreign(details.flag_key), _value(answer), foreign(details.variant or "-"), _reason(answer), error
+            foreign(details.flag_key), value_text(answer), foreign(details.variant or "-"), reason_text(answer), error
         )
     return rows
 
 
-def _value(answer: Answer) -> Text:
+def value_text(answer: Answer) -> Text:
+    """The value as a cell; a default of the call is dim."""
     is_default = answer.is_error or answer.details.reason == "DISABLED"
     return foreign(answer.value, "dim" if is_default else "bold green", 2000)
 
 
-def _reason(answer: Answer) -> Text:
+def reason_text(answer: Answer) -> Text:
+    """The reason as a cell."""
     return foreign(_text(answer.details.reason) or "-", "red" if answer.is_error else "")

@@ -30,7 +30,10 @@ LONGEST_TEXT = 300
 @visitor_options
 @output_option
 def explain(flag: str, source: Source, visitor: str, attributes: dict[str, Any], output: str) -> None:
-    """Tell why a visitor gets its variation of FLAG: rules, conditions with what they saw, places in the traffic."""
+    """Tell why a visitor gets its variation of FLAG.
+
+    Each rule in turn: its conditions with what they saw, and the visitor's place in the traffic.
+    """
     with source.client() as client:
         index = client.ruleset.index
         warn_of_unused(attributes, index)
@@ -70,14 +73,16 @@ def _add(tree: Tree, steps: list[Step], index: DataFileIndex) -> None:
 
 def _named(step: Step, index: DataFileIndex) -> tuple[Text, Iterator[str]]:
     """A step's name, with what identifies it, and its other facts."""
-    facts: Mapping[str, Any] = {name: value for name, value in step.facts.items() if value is not None}
+    facts: Mapping[str, Any] = {name: value for name, value in step.facts.items() if value not in (None, "")}
     name = Text(step.name)
     if step.name in ("rule", "segment") and "id" in facts:
         known = segment_name(index, facts["id"]) if step.name == "segment" else None
         name = foreign(f"{step.name} {facts['id']}" + (f" {as_json(known)}" if known else ""))
     elif step.name.startswith("condition "):
         name = foreign(_condition(step.name.removeprefix("condition "), facts, index))
-    return name, (f"{fact} {_shown(value)}" for fact, value in facts.items() if fact not in UNTOLD)
+    return name, (
+        f"{fact.replace('_', ' ')} {_shown(fact, value)}" for fact, value in facts.items() if fact not in UNTOLD
+    )
 
 
 UNTOLD = ("id", "isInclude", "customDataIndex")
@@ -96,7 +101,9 @@ def _custom_data_name(number: object, index: DataFileIndex) -> object:
     return info.name if info is not None and info.name else number
 
 
-def _shown(value: object) -> str:
+def _shown(fact: str, value: object) -> str:
+    if fact == "seen" and value == "nothing":  # the engine's word for it, not a text that was seen
+        return "nothing"
     return f"{value:.4f}" if isinstance(value, float) and value != round(value, 4) else as_json(value)
 
 

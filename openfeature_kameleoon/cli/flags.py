@@ -13,6 +13,7 @@ from ..datafile.model import FeatureFlag, Rule
 from ..engine.evaluation import DELIVERY, EXPERIMENT
 from ..engine.ruleset import Ruleset
 from ..errors import FeatureMalformed
+from ..transport.foreign_text import printable
 from .explain import segment_name
 from .output import as_json, console, foreign, output_option, table, write_json
 from .source import Source, source_options
@@ -26,14 +27,19 @@ RULE_TYPES = {DELIVERY: "delivery", EXPERIMENT: "experiment"}
 @source_options
 @output_option
 def flags(source: Source, output: str) -> None:
-    """List the flags of a data file with their rules; those with problems are marked."""
+    """List the flags of a data file.
+
+    Those with problems are marked; validate tells where in the file they are.
+    """
     with source.client() as client:
         ruleset = client.ruleset
         rows = [_described(key, ruleset) for key in client.feature_keys()]
     if output == "json":
         write_json(rows)
         return
-    listing = table("Flag", "Id", "On", "Default", "Variations", "Rules", "Group")
+    listing = table("Flag", "Id", "On", "Default", "Variations", "Rules")
+    for column in listing.columns[:4]:
+        column.no_wrap = True
     for row in rows:
         listing.add_row(*_cells(row))
     out = console()
@@ -78,23 +84,28 @@ def _rule(rule: Rule, index: DataFileIndex) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> Iterator[Text]:
-    style = "" if row["enabled"] or row["enabled"] is None else "dim"
+    style = "dim" if row["enabled"] is False else ""
     mark = "! " if row["problems"] else ""
-    yield foreign(mark + row["key"], "red" if mark else f"{style} bold".strip())
+    group = f"\nin {printable(row['group'])}" if row["group"] else ""
+    yield foreign(mark + row["key"], "red" if mark else f"{style} bold").append(group, "dim")
     yield foreign(row["id"] or "-", style)
-    yield foreign({True: "yes", False: "no", None: "-"}[row["enabled"]], style)
+    yield Text({True: "yes", False: "no", None: "-"}[row["enabled"]], style)
     yield foreign(row["default"] or "-", style)
     yield foreign(", ".join(row["variations"]) or "-", style, 1000)
     yield Text("\n", style).join(foreign(_in_words(rule), style, 1000) for rule in row["rules"]) or Text("-", style)
-    yield foreign(row["group"] or "-", style)
 
 
 def _in_words(rule: dict[str, Any]) -> str:
-    """A rule on one line: what it gives, to whom, and by which experiment."""
-    kind = RULE_TYPES.get(rule["type"], str(rule["type"]))
-    shares = rule["shares"]
-    given = ", ".join(shares) if len(shares) == 1 else ", ".join(f"{key} {share:.4g}" for key, share in shares.items())
+    """A rule on one line: its kind and experiment, to whom it applies, what it gives."""
+    kind = RULE_TYPES.get(rule["type"], rule["type"])
     whom = "everybody"
     if rule["segment_id"]:
         whom = f"segment {rule['segment_id']}" + (f" {as_json(rule['segment'])}" if rule["segment"] else "")
-    return f"{kind} {rule['experiment_id']}: {given or 'nothing'} to {rule['exposition']:.4g} of {whom}"
+    part = f"{_percent(rule['exposition'])} of " if rule["exposition"] != 1 else ""
+    shares = rule["shares"].items()
+    given = ", ".join(key if rule["type"] == DELIVERY else f"{_percent(share)} {key}" for key, share in shares)
+    return f"{kind} {rule['experiment_id']}: {part}{whom}: {given or 'nothing'}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.4g}%"

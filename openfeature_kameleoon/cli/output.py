@@ -50,7 +50,11 @@ def fail(message: str) -> NoReturn:
 def output_option(command: _Command) -> _Command:
     """Give a command ``--output text|json``, as the argument ``output``."""
     return click.option(
-        "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people or programs."
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="For people or programs.",
     )(command)
 
 

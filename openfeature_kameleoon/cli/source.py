@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +21,15 @@ from ..datafile.sources import NOT_MODIFIED, FileSource, PollingSource
 from ..transport.urls import Endpoints
 from .output import fail
 
-__all__ = ["Source", "source_options"]
+__all__ = ["Source", "loaded", "source_options", "source_or_files_options"]
 
 OFFLINE = "offline"
 """Stands for the site code where the data file is a file: nothing in it tells the site."""
 
 MEGABYTE = 1 << 20
+
+EITHER = ("data_file", "site_code")
+"""Of these options exactly one is given."""
 
 OPTIONS = (
     click.option(
@@ -67,21 +70,22 @@ class Source:
         """What messages call it."""
         return self.data_file or f"site {self.site_code}"
 
+    @property
+    def _is_on_disk(self) -> bool:
+        return self.data_file is not None and urlsplit(self.data_file).scheme not in ("http", "https")
+
     @contextmanager
     def client(self) -> Iterator[KameleoonClient]:
         """A client that has loaded the data file. Fails with what kept it from that."""
-        with KameleoonClient(self.site_code or OFFLINE, configuration_object=self._configuration()) as client:
-            if not client.wait_init():
-                fail(client.status().last_error or "no data file came in time")
+        with loaded(self.site_code or OFFLINE, self._configuration()) as client:
             yield client
-            client.outbox.take(client.outbox.status().pending)
 
     def fetch(self) -> bytes:
         """The data file's bytes as they are. Raises ``DataFileInvalid`` and ``RequestFailed``."""
         configuration = self._configuration()
         max_bytes = int(configuration.data_file_maximum_size * MEGABYTE)
         source: FileSource | PollingSource
-        if self.data_file is not None and urlsplit(self.data_file).scheme not in ("http", "https"):
+        if self.data_file is not None and self._is_on_disk:
             source = FileSource(self.data_file, max_bytes=max_bytes)
         else:
             from ..transport.http import Http  # noqa: PLC0415  # brings requests along, which a file does not need
@@ -95,8 +99,7 @@ class Source:
                 max_bytes=max_bytes,
             )
         fetched = source.fetch(configuration.default_timeout_second)
-        if fetched is NOT_MODIFIED:  # only ever after an earlier one was accepted
-            raise AssertionError("a first look cannot find what was there before")
+        assert fetched is not NOT_MODIFIED  # that is said only to who has accepted something before
         return fetched.raw
 
     def _configuration(self) -> KameleoonClientConfiguration:
@@ -105,8 +108,10 @@ class Source:
             given["environment"] = self.environment
         if self.timeout is not None:
             given["default_timeout_millisecond"] = self.timeout * 1000
+        # The default file, which may be unreadable for its secrets, is of no use to a file on disk.
+        is_default = self.config is None and self._is_on_disk
         return replace(
-            load_configuration(self.config),
+            KameleoonClientConfiguration() if is_default else load_configuration(self.config),
             **given,
             data_file=self.data_file,
             cache_directory=None,
@@ -114,16 +119,37 @@ class Source:
         )
 
 
+@contextmanager
+def loaded(site_code: str, configuration: KameleoonClientConfiguration) -> Iterator[KameleoonClient]:
+    """A client that has loaded its data file; what it would report at the end is dropped."""
+    with KameleoonClient(site_code, configuration_object=configuration) as client:
+        if not client.wait_init():
+            fail(client.status().last_error or "no data file came in time")
+        try:
+            yield client
+        finally:
+            client.outbox.take(client.outbox.status().pending)
+
+
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that name a data file, as the argument ``source``, a ``Source``."""
+    return _decorated(command, _required_source)
 
+
+def source_or_files_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command with an argument ``files``: ``source`` is ``None`` where that names some."""
+    return _decorated(command, _source_unless_files)
+
+
+def _decorated(
+    command: Callable[..., None], settle: Callable[[click.Context, dict[str, Any]], Source | None]
+) -> Callable[..., None]:
     @click.pass_context
     @functools.wraps(command)
     def with_source(context: click.Context, /, **options: Any) -> None:
-        names = ("data_file", "site_code", "environment", "timeout", "config")
-        own = {name: options.pop(name) for name in names}
-        own |= _one_of(context, own)
-        command(source=Source(**own), **options)
+        source = settle(context, options)
+        own = {field.name for field in fields(Source)}
+        command(source=source, **{name: value for name, value in options.items() if name not in own})
 
     decorated: Callable[..., None] = with_source
     for option in reversed(OPTIONS):
@@ -131,13 +157,24 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def _one_of(context: click.Context, given: dict[str, Any]) -> dict[str, str | None]:
-    """Settle the source: what stands on the command line counts more than the environment."""
-    sources = [name for name in ("data_file", "site_code") if given[name]]
-    typed = [name for name in sources if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    chosen = typed or sources
+def _source_unless_files(context: click.Context, options: dict[str, Any]) -> Source | None:
+    if not options["files"]:
+        return _required_source(context, options)
+    if _typed(context):
+        raise click.UsageError("FILE and --data-file or --site-code exclude each other")
+    return None
+
+
+def _required_source(context: click.Context, options: dict[str, Any]) -> Source:
+    """What stands on the command line counts more than the environment."""
+    chosen = _typed(context) or [name for name in EITHER if options[name]]
     if not chosen:
         raise click.UsageError("a data file is needed: --data-file PATH|URL or --site-code CODE")
     if len(chosen) > 1:
         raise click.UsageError("--data-file and --site-code exclude each other: give one of them")
-    return {name: given[name] if name in chosen else None for name in ("data_file", "site_code")}
+    given = {field.name: options[field.name] for field in fields(Source)}
+    return Source(**{**given, **dict.fromkeys(set(EITHER).difference(chosen))})
+
+
+def _typed(context: click.Context) -> list[str]:
+    return [name for name in EITHER if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]

@@ -46,9 +46,7 @@ def accept(build: Build[R], raw: bytes, in_use: R | None, *, may_lag: bool) -> t
     except Exception as bug:  # whatever a data file does to its builder: the thread outlives it
         raise unexpected(bug) from bug
     if may_lag and in_use is not None and 0 < made.date_modified < in_use.date_modified:
-        raise DataFileInvalid(
-            f"it is older ({made.date_modified}) than the one in use ({in_use.date_modified})"
-        )
+        raise DataFileInvalid(f"it is older ({made.date_modified}) than the one in use ({in_use.date_modified})")
     return made, changed
 
 

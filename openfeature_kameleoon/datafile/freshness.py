@@ -104,10 +104,10 @@ class Freshness:
         self._mend()
 
     def failed(self, problem: str, *, is_fatal: bool) -> None:
-        """A look met a problem; ``is_fatal`` counts only while nothing is in use."""
+        """A look met a problem; ``is_fatal`` is told only while nothing is in use."""
         self._looks_with_problem = self._looks_with_problem + 1 if problem == self.problem else 1
         self.problem = problem
-        self._is_fatal = is_fatal and not self._has_data
+        self._is_fatal = is_fatal
 
     @property
     def has_standing_problem(self) -> bool:

@@ -75,9 +75,7 @@ class LiveDataFile(Generic[R]):
         self._clock = clock
         self._building = threading.Lock()  # one build at a time
         self._lock = threading.Lock()  # for moments: what follows, and publishing
-        self._freshness = Freshness(
-            source.manner, patience=source.manner.patience if threads else 1, clock=clock
-        )
+        self._freshness = Freshness(source.manner, patience=source.manner.patience if threads else 1, clock=clock)
         self._announcer = Announcer(self._freshness, clock)
         self._run = _Run(is_over=True)
         _alive.add(self)
@@ -160,9 +158,7 @@ class LiveDataFile(Generic[R]):
     # --- the background thread ------------------------------------------------------------------------------
 
     def _spawn(self, run: _Run) -> None:
-        run.thread = threading.Thread(
-            target=self._work, args=(run,), name="kameleoon-configuration", daemon=True
-        )
+        run.thread = threading.Thread(target=self._work, args=(run,), name="kameleoon-configuration", daemon=True)
         run.thread.start()
 
     def _work(self, run: _Run) -> None:

@@ -6,7 +6,6 @@ refresh of 10,000 flags does not stall evaluations. What the elements mean is th
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import time
@@ -18,6 +17,9 @@ from ..errors import DataFileInvalid
 __all__ = ["Member", "breathing", "scan"]
 
 WINDOW_BYTES = 1 << 18
+
+MOST_ELEMENTS = 200_000
+"""With more members, or more elements in a list that is walked, a file is refused: each costs more than its text."""
 
 _skip_blanks = re.compile(rb"[ \t\n\r]*").match
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -35,25 +37,33 @@ def _refuse_constant(literal: str) -> object:
     raise ValueError(f"{literal} is not JSON")
 
 
-# Numbers stay text here: nothing is computed with them, and a million-digit one must not stop the scan.
-_decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant).raw_decode
+# Only ends are looked for. Of objects and numbers nothing is kept: that spares memory, and digits have no limit.
+_decode = json.JSONDecoder(
+    parse_int=bool, parse_float=bool, parse_constant=_refuse_constant, object_pairs_hook=bool
+).raw_decode
 
 
 def scan(raw: bytes, walked: Container[str], breathe: Callable[[], None] | None = None) -> Iterator[Member]:
     """Yield the members of the JSON object in ``raw``; those named in ``walked`` element by element.
 
     A walked member that is an empty list, or no list, is yielded once as a whole. Raises ``DataFileInvalid``
-    at the place where the text stops being one UTF-8 JSON object.
+    at the place where the text stops being one UTF-8 JSON object whose members all have names of their own.
     """
     text = _Text(raw)
+    names: set[str] = set()
     place = text.open_object()
     separator = b""  # the first member follows the brace at once
     while (named := text.next_name(place, separator)) is not None:
         name, place = named
         separator = b","
+        if name in names:
+            raise text.malformed(place, f"member {name!r:.60} stands twice")
+        names.add(name)
+        if len(names) > MOST_ELEMENTS:
+            raise DataFileInvalid(f"the data file has more than {MOST_ELEMENTS} members: byte {place}")
         if name in walked and raw[place : place + 1] == b"[" and not text.is_empty_list(place):
             place += 1
-            for position in itertools.count():
+            for position in range(MOST_ELEMENTS):
                 start = text.after_blanks(place)
                 place = text.end_of_value(start)
                 yield Member(name, text.cut(start, place), position)
@@ -65,9 +75,13 @@ def scan(raw: bytes, walked: Container[str], breathe: Callable[[], None] | None 
                     break
                 if sign != b",":
                     raise text.malformed(place - 1, f"',' or ']' expected in {name}")
+            else:
+                raise DataFileInvalid(f"the data file's {name} has more than {MOST_ELEMENTS} elements: byte {place}")
         else:
             start, place = place, text.end_of_value(place)
             yield Member(name, text.cut(start, place), None)
+            if breathe is not None:
+                breathe()
 
 
 def breathing(slice_seconds: float = 0.0003, pause_seconds: float = 0.00005) -> Callable[[], None]:
@@ -104,10 +118,10 @@ class _Text:
         """The place behind the opening brace."""
         raw = self.raw
         place = self.after_blanks(len(_BYTE_ORDER_MARK) if raw.startswith(_BYTE_ORDER_MARK) else 0)
-        first = raw[place : place + 1]
-        if first == b"{":
+        beginning = raw[place : place + 64]
+        if beginning.startswith(b"{") and b"\0" not in beginning:
             return place + 1
-        raise DataFileInvalid(f"the data file is {_looks_like(raw[place : place + 64])}, not a JSON object")
+        raise DataFileInvalid(f"the data file is {_looks_like(beginning)}, not a JSON object")
 
     def next_name(self, place: int, separator: bytes) -> tuple[str, int] | None:
         """The next member's name and where its value starts; ``None`` when the object and the text have ended."""
@@ -161,7 +175,7 @@ class _Text:
                 at = problem.pos + self.start if isinstance(problem, json.JSONDecodeError) else place
                 reason = problem.msg if isinstance(problem, json.JSONDecodeError) else str(problem)
                 raise self.malformed(at, reason or "a JSON value expected") from problem
-            self._look(place, 2 * (self.end - self.start))
+            self._look(place, max(WINDOW_BYTES, 2 * (self.end - place)))
 
     def cut(self, start: int, end: int) -> bytes:
         """The bytes of one value, known to be UTF-8."""
@@ -190,10 +204,10 @@ class _Text:
 def _looks_like(beginning: bytes) -> str:
     if not beginning:
         return "empty"
-    if b"\0" in beginning or beginning[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "binary data or UTF-16 text"
     if beginning.startswith(b"\x1f\x8b"):
         return "still compressed"
+    if b"\0" in beginning or beginning[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "binary data or UTF-16 text"
     if beginning.startswith(b"<"):
         return "an HTML or XML page"
     if beginning.startswith(b"["):

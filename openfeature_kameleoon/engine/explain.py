@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from ..datafile.model import IN_HOLDOUT, VariationByExposition
@@ -260,6 +261,8 @@ def _holds(tree: Tree, visitor: Visitor, story: Teller) -> bool:
 
 def _shown(seen: Any) -> Any:
     """What a condition saw, as plain data."""
+    if isinstance(seen, Enum):
+        return seen.name
     if isinstance(seen, bool | int | float | str):
         return seen
     if isinstance(seen, Mapping):

@@ -82,14 +82,12 @@ class Scope:
 def parse(pattern: str) -> Any:
     """The parse tree of a pattern as `re` itself builds it.
 
-    Raises: PatternRefused: it is too long, or `re` would not compile it.
+    Raises: PatternRefused: it is too long, or `re` would not compile it; RecursionError: it nests hundreds of groups.
     """
     if len(pattern) > MAX_CHARACTERS:
         raise PatternRefused(f"is longer than {MAX_CHARACTERS:,} characters; shorten it")
     try:
         return _parser.parse(pattern)
-    except RecursionError:
-        raise PatternRefused(f"nests groups more than {MAX_NESTING} deep; write it flatter") from None
     except (re.error, ValueError, OverflowError, Warning) as error:  # Warning: where warnings are errors
         raise PatternRefused(f"does not compile ({error}); correct it") from error
 

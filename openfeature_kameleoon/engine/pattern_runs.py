@@ -166,9 +166,9 @@ def loop(body: Piece, low: int, high: int, turn: int, length: int) -> Piece:
         ways = body.flow(ONE, again, alone).total
         if ways <= 1 and not body.empties:
             # There is one way around, so a run is at one place of the loop at a time however long it goes on.
-            reach = runs.crowd * min(length, high * body.most)
-            inside = min(runs.total, reach)
-            usual = inside - inside * inside // (2 * reach)  # fewer at first: runs enter all along the subject
+            inside = min(runs.total, runs.crowd * min(length, high * body.most))
+            # Runs enter one character after the other, so there are fewer at first.
+            usual = inside - inside * inside // (2 * max(1, runs.crowd) * length)
             for members, nanoseconds in alone.items():
                 time[members] += usual * nanoseconds
             exits = min(high, length // body.least) - low + 1 if body.first & after.first else 1

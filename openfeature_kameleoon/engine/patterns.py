@@ -49,13 +49,15 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
             return _run_by_re2(tree, str(slow))
     except PatternRefused as refusal:
         raise PatternRefused(f"the pattern {pattern!r:.60} {refusal}") from refusal
+    except RecursionError:
+        raise PatternRefused(f"the pattern {pattern!r:.60} nests groups too deep; write it flatter") from None
 
 
 def _run_by_re(pattern: str, tree: Any) -> Callable[[str], bool]:
     length = _longest_subject(tree)
     try:
         fullmatch = re.compile(pattern).fullmatch
-    except (re.error, RuntimeError, Warning) as error:
+    except (re.error, OverflowError, RuntimeError, Warning) as error:
         raise PatternRefused(f"does not compile ({error}); correct it") from error
     return lambda subject: fullmatch(subject, 0, length) is not None
 

@@ -52,7 +52,7 @@ class MemoryOutbox:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._events: deque[Event] = deque(maxlen=capacity)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a signal handler may evaluate flags in the middle of a put
         self._accepted = 0
         self._delivered = 0
 

@@ -23,7 +23,7 @@ def take_report(visitor: Visitor, index: DataFileIndex, now: float) -> list[Even
     due = [item for item in unsent if is_consented or _needs_no_consent(item)]
     if not due:
         return []
-    unsent[:] = [item for item in unsent if item not in due]
+    visitor.keep_unsent([item for item in unsent if item not in due])
     due.sort(key=lambda item: isinstance(item, RecordedConversion))
     return [_event(visitor, item, now) for item in due]
 

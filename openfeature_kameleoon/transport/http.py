@@ -142,9 +142,9 @@ class Http:
             # A hook, as requests reads and inflates a redirect's body, uncapped, even if it may not follow.
             if 300 <= response.status_code < 400 and response.status_code != 304:
                 response.close()
-                target = urlsplit(urljoin(url, response.headers.get("Location", ""))).hostname
+                target = _host(url, response.headers.get("Location", ""))
                 raise RequestFailed(
-                    f"{what}: redirected to {printable(target, 100)}; redirects are not followed",
+                    f"{what}: redirected to {target}; redirects are not followed",
                     status=response.status_code,
                     retryable=False,
                 )
@@ -189,8 +189,19 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _place(url: str) -> str:
     """Host, port and path of a URL: what may be told of it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable address"
     return printable(parts.netloc.rpartition("@")[2] + parts.path)
+
+
+def _host(url: str, location: str) -> str:
+    """Host of where a redirect from ``url`` leads."""
+    try:
+        return printable(urlsplit(urljoin(url, location)).hostname, 100)
+    except ValueError:
+        return "an unreadable address"
 
 
 def _failure(what: str, error: BaseException) -> RequestFailed:

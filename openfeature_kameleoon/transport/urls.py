@@ -119,9 +119,7 @@ class Endpoints:
             return self
         return replace(self, data=f"https://{asked}")
 
-    def configuration_url(
-        self, site_code: str, *, environment: str = "", timestamp: int | None = None
-    ) -> str:
+    def configuration_url(self, site_code: str, *, environment: str = "", timestamp: int | None = None) -> str:
         """Where the data file is; ``timestamp`` is that of the real-time event that calls for it (1.5)."""
         stamp = "" if timestamp is None else str(timestamp)
         # The specification inserts site codes as they are. Encoding alters no real one and tames a wrong one.

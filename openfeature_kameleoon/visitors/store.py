@@ -6,15 +6,18 @@ Readers take no lock. Writers (new visitors, new data) take the store's one lock
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from ..clock import Clock
 from ..datafile.index import DataFileIndex
 from .data import CustomData, Data
-from .visitor import Visitor, add_data, custom_data_index
+from .recency import Recency
+from .visitor import VISITOR_BYTES, Visitor, add_data, custom_data_index
 
 __all__ = ["MemoryVisitorStore"]
+
+SEEN_SECONDS = 0.1
+"""How exactly it is known when a visitor was last seen: noting each look-up would cost more than the look-up."""
 
 EXPIRED_PER_VISIT = 4
 """Idle visitors dropped when one is added: enough to keep up, too few to be felt."""
@@ -30,8 +33,7 @@ class MemoryVisitorStore:
     def __init__(self, *, idle_seconds: float, max_bytes: int, clock: Clock) -> None:
         self.lock = threading.RLock()
         self.bytes = 0
-        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
-        self._find = self._visitors.get
+        self._visitors = Recency()
         self._latest: Visitor | None = None
         self._idle_seconds = idle_seconds
         self._max_bytes = max_bytes
@@ -40,21 +42,20 @@ class MemoryVisitorStore:
 
     def get(self, code: str) -> Visitor | None:
         """The visitor, marked as seen now; ``None`` when it is not known or has been idle too long."""
-        visitor = self._find(code)
-        if visitor is None:
-            return None
-        now = self._monotonic()
-        if now - visitor.last_seen >= self._idle_seconds:
-            with self.lock:
-                self._forget(code, visitor)
-            return None
-        visitor.last_seen = now
-        if visitor is not self._latest:  # a request asks for many flags of one visitor
-            try:
-                self._visitors.move_to_end(code)
-            except KeyError:  # evicted by another thread since
-                return visitor
+        visitor = self._latest
+        if visitor is None or visitor.code != code:  # a request asks for many flags of one visitor
+            visitor = self._visitors.see(code)
+            if visitor is None:
+                return None
             self._latest = visitor
+        now = self._monotonic()
+        idle = now - visitor.last_seen
+        if idle >= SEEN_SECONDS:
+            if idle >= self._idle_seconds:
+                with self.lock:
+                    self._forget(visitor)
+                return None
+            visitor.last_seen = now
         return visitor
 
     def get_or_create(self, code: str) -> Visitor:
@@ -63,16 +64,16 @@ class MemoryVisitorStore:
 
     def unknown(self, code: str) -> Visitor:
         """A visitor that is not stored: to decide for, and to ``add`` if anything is to be remembered."""
-        return Visitor(code, self._time(), self._monotonic(), known=False)
+        return Visitor(code, self._time(), self._monotonic(), known=False, size=VISITOR_BYTES + len(code))
 
     def add(self, visitor: Visitor) -> Visitor:
         """Store a visitor, unless another thread has stored one of that code: then that one is returned."""
         with self.lock:
-            stored = self._visitors.get(visitor.code)
+            stored = self._visitors.peek(visitor.code)
             if stored is not None:
                 return stored
             visitor.known = True
-            self._visitors[visitor.code] = visitor
+            self._visitors.add(visitor)
             self._latest = visitor
             self.bytes += visitor.size
             self._make_room()
@@ -107,7 +108,7 @@ class MemoryVisitorStore:
 
     def __contains__(self, code: str) -> bool:
         """Whether the visitor is known and has not been idle too long; does not count as seeing it."""
-        visitor = self._visitors.get(code)
+        visitor = self._visitors.peek(code)
         return visitor is not None and self._monotonic() - visitor.last_seen < self._idle_seconds
 
     def __len__(self) -> int:
@@ -115,7 +116,7 @@ class MemoryVisitorStore:
 
     def __iter__(self) -> Iterator[Visitor]:
         with self.lock:
-            return iter(list(self._visitors.values()))
+            return iter(self._visitors)
 
     def _link(self, visitor: Visitor, datum: CustomData, index: DataFileIndex) -> None:
         """Make the value of the mapping identifier another code of this visitor (6.6)."""
@@ -126,33 +127,28 @@ class MemoryVisitorStore:
             visitor.hashing_code = visitor.code
         user_id = datum.values[0]
         if user_id != visitor.code:
-            replaced = self._visitors.get(user_id)
+            replaced = self._visitors.peek(user_id)
             if replaced is not None:
-                self._forget(user_id, replaced)
+                self._forget(replaced)
             self.add(visitor.alias(user_id))
 
     def _make_room(self) -> None:
         horizon = self._monotonic() - self._idle_seconds
         expired = 0
-        while self._visitors:
-            try:
-                code, oldest = next(iter(self._visitors.items()))
-            except RuntimeError:  # a reader, who takes no lock, has moved a visitor to the end meanwhile
-                continue
+        while (oldest := self._visitors.oldest()) is not None:
             if self.bytes <= self._max_bytes:
                 if oldest.last_seen > horizon or expired == EXPIRED_PER_VISIT:
                     return
                 expired += 1
-            self._forget(code, oldest)
+            self._forget(oldest)
 
     def _account(self, visitor: Visitor, before: int) -> None:
         """Count what a visitor has grown by; one that was forgotten meanwhile takes no room."""
-        if self._visitors.get(visitor.code) is visitor:
+        if self._visitors.peek(visitor.code) is visitor:
             self.bytes += visitor.size - before
 
-    def _forget(self, code: str, visitor: Visitor) -> None:
-        if self._visitors.get(code) is visitor:  # not one that was stored under this code since
-            del self._visitors[code]
+    def _forget(self, visitor: Visitor) -> None:
+        if self._visitors.remove(visitor):  # not one that was stored under this code since
             self.bytes -= visitor.size
         if self._latest is visitor:
             self._latest = None

@@ -58,20 +58,17 @@ class TargetedSegment(NamedTuple):
     segment_id: int
 
 
-class Assignment:
+class Assignment(msgspec.Struct, gc=False):
     """A variation that the visitor was given.
 
     ``evaluated_at`` is monotonic: when it was last confirmed here. ``is_reported``: this process told the server, or
     has it queued; an assignment that came from the server, or was made untracked, is reported when it is next given.
     """
 
-    __slots__ = ("evaluated_at", "exposure", "is_reported", "time")
-
-    def __init__(self, exposure: Exposure, time: float, evaluated_at: float, *, is_reported: bool) -> None:
-        self.exposure = exposure
-        self.time = time
-        self.evaluated_at = evaluated_at
-        self.is_reported = is_reported
+    exposure: Exposure
+    time: float
+    evaluated_at: float
+    is_reported: bool
 
 
 class ForcedVariation(NamedTuple):

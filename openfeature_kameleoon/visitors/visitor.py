@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
 from typing import Any
 
+import msgspec
+
 from ..datafile.index import DataFileIndex
 from .data import (
     ApplicationVersion,
@@ -48,45 +50,36 @@ VISITOR_BYTES = 700
 """What a visitor with a few custom data and an assignment takes, measured (benchmarks, bar 14)."""
 
 _NO_TRAITS = Traits()
-_NO_CUSTOM_DATA: dict[int, Values] = {}
-_NO_ASSIGNMENTS: dict[int, Assignment] = {}
 
 
-class Visitor:
+class _Nothing(dict[int, Any]):
+    """The empty table that all visitors without any such data share; never written to."""
+
+
+_NOTHING = _Nothing()
+
+
+class Visitor(msgspec.Struct, gc=False):
     """What this process knows of one visitor code.
 
     ``known`` is false for a visitor that is asked about but not stored: some conditions tell the two apart.
-    ``unsent`` holds what is still to be reported: custom data by index, everything else as itself. ``size`` is an
-    estimate of the memory taken, in bytes.
-    ``started`` is when the current visit began, as far as this process knows (5.4).
+    ``started`` is when the current visit began, as far as this process knows (5.4); ``last_seen`` is monotonic, and
+    ``tick`` orders visitors by it. ``unsent`` holds what is still to be reported: custom data by index, everything else
+    as itself. ``size`` is an estimate of the bytes that it takes.
     """
 
-    __slots__ = (
-        "assignments",
-        "code",
-        "custom_data",
-        "hashing_code",
-        "is_unique_identifier",
-        "known",
-        "last_seen",
-        "size",
-        "started",
-        "traits",
-        "unsent",
-    )
-
-    def __init__(self, code: str, started: float = 0.0, last_seen: float = 0.0, *, known: bool = True) -> None:
-        self.code = code
-        self.hashing_code: str | None = None
-        self.is_unique_identifier = False
-        self.known = known
-        self.started = started
-        self.last_seen = last_seen
-        self.size = VISITOR_BYTES + len(code)
-        self.custom_data = _NO_CUSTOM_DATA
-        self.assignments = _NO_ASSIGNMENTS
-        self.unsent: list[object] | None = None
-        self.traits = _NO_TRAITS
+    code: str
+    started: float = 0.0
+    last_seen: float = 0.0
+    known: bool = True
+    tick: int = 0
+    size: int = 0
+    hashing_code: str | None = None
+    is_unique_identifier: bool = False
+    custom_data: dict[int, Values] = _NOTHING
+    assignments: dict[int, Assignment] = _NOTHING
+    unsent: list[object] | None = None
+    traits: Traits = _NO_TRAITS
 
     def own_traits(self) -> Traits:
         """Traits that may be written to."""
@@ -96,13 +89,13 @@ class Visitor:
 
     def set_custom_data(self, index: int, values: Values) -> None:
         """Replace the values at ``index``."""
-        if self.custom_data is _NO_CUSTOM_DATA:
+        if self.custom_data is _NOTHING:
             self.custom_data = {}
         self.custom_data[index] = values
 
     def set_assignment(self, assignment: Assignment) -> None:
         """Replace the assignment of the experiment."""
-        if self.assignments is _NO_ASSIGNMENTS:
+        if self.assignments is _NOTHING:
             self.assignments = {}
         self.assignments[assignment.exposure.experiment_id] = assignment
 
@@ -127,6 +120,13 @@ class Visitor:
         for segment in map(TargetedSegment, segment_ids):
             _set_unsent(self, _equal_to(segment), segment, is_unsent=True)
 
+    def keep_unsent(self, items: list[object]) -> None:
+        """Have only these items reported later."""
+        if self.hashing_code is None:  # a linked visitor shares the list with its other codes
+            self.unsent = items or None
+        elif self.unsent is not None:
+            self.unsent[:] = items
+
     def note_unsent(self, item: object) -> None:
         """Have ``item`` reported the next time that this visitor is."""
         if self.unsent is None:
@@ -136,13 +136,13 @@ class Visitor:
     def alias(self, code: str) -> Visitor:
         """Another visitor code for this same visitor: everything is shared but the unique-identifier flag (6.6)."""
         self.own_traits()
-        if self.custom_data is _NO_CUSTOM_DATA:
+        if self.custom_data is _NOTHING:
             self.custom_data = {}
-        if self.assignments is _NO_ASSIGNMENTS:
+        if self.assignments is _NOTHING:
             self.assignments = {}
         if self.unsent is None:
             self.unsent = []
-        other = Visitor(code, self.started, self.last_seen)
+        other = Visitor(code, self.started, self.last_seen, size=VISITOR_BYTES + len(code))
         for shared in (
             "hashing_code",
             "is_unique_identifier",

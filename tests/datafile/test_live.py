@@ -428,6 +428,24 @@ def test_whatever_a_data_file_does_to_its_builder_is_contained(make: Make, bug: 
     assert len(told) <= 200
 
 
+def test_a_file_that_breaks_its_builder_is_not_built_at_every_look(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "flags.json"
+    path.write_bytes(data(bomb=1))
+    built = []
+
+    def break_down(raw: bytes, previous: Rules | None) -> tuple[Rules, list[str]]:
+        built.append(raw)
+        raise RecursionError
+
+    live = make(path, threads=False, builder=break_down)
+    live.start(5.0)
+    for _ in range(3):
+        with pytest.raises(DataFileInvalid, match="unexpected RecursionError"):
+            live.refresh()
+
+    assert len(built) == 1
+
+
 # --- freshness, on a clock of its own -------------------------------------------------------------------------
 
 
@@ -540,6 +558,41 @@ def test_no_event_comes_before_start_has_returned_nor_on_its_thread(make: Make, 
     (kind, was_returned, thread) = seen[0]
     assert (kind, was_returned) == (EventKind.STALE, True)
     assert thread.name == "kameleoon-configuration"
+
+
+def test_no_event_comes_while_a_start_goes_on_waiting(make: Make) -> None:
+    clock, failing = FakeClock(), threading.Event()
+
+    def fail_when_told() -> Response:
+        failing.wait(5.0)
+        return down()
+
+    live = make(_Network(clock, fail_when_told), clock=clock)
+    events = listen(live)
+    live.start(0.0)
+    clock.advance(SETTLE_SECONDS)
+
+    failing.set()
+    assert not live.start(0.2)
+
+    assert live.status().state is State.ERROR
+    assert events == []
+
+
+def test_a_start_waits_again_once_the_refusal_is_over(make: Make) -> None:
+    clock = FakeClock()
+    network = _Network(clock, lambda: Response(403, {}, b""))
+    live = make(network, clock=clock)
+    assert not live.start(5.0)
+    network.answer = down
+    clock.advance(301.0)
+    live.start(0.0)
+    wait_until(lambda: not live.status().is_fatal)
+
+    network.answer = up(data(a=1))
+    clock.advance(2.0)
+
+    assert live.start(5.0)
 
 
 def test_what_starts_answer_told_is_not_told_again(make: Make) -> None:
@@ -706,7 +759,7 @@ def test_a_restart_answers_at_once_from_what_was_in_use(make: Make) -> None:
         assert live.status().state is State.STALE
 
 
-def test_a_listener_may_stop_what_it_listens_to(make: Make, tmp_path: Path) -> None:
+def test_a_listener_may_stop_what_it_listens_to(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "flags.json"
     path.write_bytes(data(a=1))
     live = make(path)
@@ -717,6 +770,7 @@ def test_a_listener_may_stop_what_it_listens_to(make: Make, tmp_path: Path) -> N
 
     wait_until(lambda: not threads_of_ours())
     assert live.status().state is State.NOT_READY
+    assert warnings(caplog) == []
 
 
 def test_nothing_keeps_a_stopped_one_in_memory(make: Make, tmp_path: Path) -> None:
@@ -996,6 +1050,32 @@ def test_a_child_forked_in_the_middle_of_a_build_is_not_locked_out(make: Make) -
         assert told == [True, {"a": 1}]
         go_on.set()
         assert live.start(5.0)
+
+
+@forks
+def test_a_child_forked_while_another_thread_waits_for_the_start_hears_of_it(make: Make) -> None:
+    parent = os.getpid()
+
+    def hang_in_the_parent(raw: bytes, previous: Rules | None) -> tuple[Rules, list[str]]:
+        if os.getpid() == parent:
+            go_on.wait(10.0)
+        return build(raw, previous)
+
+    go_on = threading.Event()
+    with ChaosServer(reply(200, data(a=1))) as server:
+        live = make(server, builder=hang_in_the_parent)
+        events = listen(live)
+        starter = threading.Thread(target=live.start, args=(10.0,))
+        starter.start()
+        server.wait_for(1)
+
+        def hear() -> object:
+            wait_until(lambda: events)
+            return kinds(events)
+
+        assert in_a_child(hear) == ["ready"]
+        go_on.set()
+        starter.join()
 
 
 @forks

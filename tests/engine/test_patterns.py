@@ -7,7 +7,9 @@ import re
 import runpy
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,10 @@ from openfeature_kameleoon.engine.patterns import PatternRefused, compile_patter
 EVIL = Path(__file__).parents[1] / "data" / "patterns"
 CORPUS = json.loads((EVIL / "evil.json").read_text(encoding="utf-8"))
 SLOW_MILLISECONDS = 50.0
-HUNG_SECONDS = 240.0
+HUNG_SECONDS = 120.0
 """For the whole corpus, which takes about two."""
 
-needs_re2 = pytest.mark.skipif(patterns.re2 is None, reason="the extra re2 is not installed")
+needs_re2 = pytest.mark.skipif(find_spec("re2") is None, reason="the extra re2 is not installed")
 both_engines = pytest.mark.parametrize("engine", ["re alone", pytest.param("with re2", marks=needs_re2)])
 
 
@@ -97,6 +99,7 @@ HONEST = {
     r"\Aa\Z": ["a", "a\n"],
     r"a$": ["a", "a\n"],
     r"a$\n": ["a", "a\n"],
+    r"([^\s\S]x|[^\w\W]y)a*": ["", "xa", "a"],
 }
 
 
@@ -140,10 +143,10 @@ def test_a_subject_is_cut_where_the_pattern_could_become_slow(pattern: str, long
         ("a**", "does not compile"),
         ("(?a)(?u)a", "does not compile"),
         ("a{99999999999999999999}", "does not compile"),
-        ("(?<=a+)b", "does not compile"),
+        ("(?<=a?)b", "does not compile"),
         ("a" * 1_001, "longer than 1,000 characters"),
         ("(" * 31 + ")" * 31, "nests groups more than 30 deep"),
-        ("(" * 499 + ")" * 499, "nests groups more than 30 deep"),
+        ("(" * 499 + ")" * 499, "nests groups too deep"),
         ("(?:(?:(?:(?:(?:(?:a+b)+c)+d)+e)+f)+g)+", "nests repeats more than 5 deep"),
         ("a{100000}", "more than 1,000 times"),
         ("(a{1,1001}b){3}", "more than 1,000 times"),
@@ -246,7 +249,9 @@ def test_what_re2_would_answer_otherwise_is_refused(pattern: str, reason: str) -
 @pytest.mark.parametrize("flags", ["", "(?i)", "(?a)", "(?s)"])
 def test_re2_takes_every_character_for_what_re_does(flags: str, item: str) -> None:
     pattern = f"{flags}(?:{item}x?)+"
-    characters = [chr(code) for code in range(0x3001)] + ["\ud800", "\U0001f600", "\U00010400", "\U00010428"]
+    # Letters of today are unassigned to older versions of Unicode, which either engine may have.
+    long_known = [c for c in map(chr, range(0x3001)) if unicodedata.ucd_3_2_0.category(c) != "Cn"]
+    characters = [*long_known, "\ud800", "\U0001f600", "\U00010400", "\U00010428"]
 
     assert answers(pattern, characters) == answers_of_re(pattern, characters)
 

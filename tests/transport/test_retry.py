@@ -19,9 +19,7 @@ def test_a_lasting_status_is_not(status: int) -> None:
     assert not is_retryable(status)
 
 
-@pytest.mark.parametrize(
-    ("failures", "bound"), [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (5000, 60.0)]
-)
+@pytest.mark.parametrize(("failures", "bound"), [(1, 1.0), (2, 2.0), (3, 4.0), (6, 32.0), (7, 60.0), (5000, 60.0)])
 def test_waits_are_spread_over_a_range_that_doubles_up_to_a_bound(failures: int, bound: float) -> None:
     backoff = Backoff(Random(7), first=1.0)
     for _ in range(failures):

@@ -24,21 +24,17 @@ URLS = {
     ),
     "map": KAMELEOON.map_url(SITE, "key one/2"),
     "configuration": KAMELEOON.configuration_url(SITE),
-    "configuration env+ts": KAMELEOON.configuration_url(
-        SITE, environment="staging", timestamp=1_790_000_000_000
-    ),
+    "configuration env+ts": KAMELEOON.configuration_url(SITE, environment="staging", timestamp=1_790_000_000_000),
     "sse": KAMELEOON.events_url(SITE),
     "token": KAMELEOON.token_url(SITE),
     "custom: tracking": CUSTOM.tracking_url(SITE),
     "custom: configuration": CUSTOM.configuration_url(SITE),
     "custom: sse": CUSTOM.events_url(SITE),
     "custom: token": CUSTOM.token_url(SITE),
-    "custom + dataApiDomain eu-data.kameleoon.io: tracking": CUSTOM.with_data_api(
-        "eu-data.kameleoon.io"
-    ).tracking_url(SITE),
-    "dataApiDomain eu-data.kameleoon.io: tracking": KAMELEOON.with_data_api(
-        "eu-data.kameleoon.io"
-    ).tracking_url(SITE),
+    "custom + dataApiDomain eu-data.kameleoon.io: tracking": CUSTOM.with_data_api("eu-data.kameleoon.io").tracking_url(
+        SITE
+    ),
+    "dataApiDomain eu-data.kameleoon.io: tracking": KAMELEOON.with_data_api("eu-data.kameleoon.io").tracking_url(SITE),
 }
 
 
@@ -68,9 +64,7 @@ def test_visitor_parts_keep_their_order_whatever_the_callers_is() -> None:
 
 
 def test_a_site_code_cannot_leave_its_place_in_the_path() -> None:
-    assert KAMELEOON.configuration_url("../x?a=b#c") == (
-        "https://sdk-config.kameleoon.eu/v3/..%2Fx%3Fa%3Db%23c"
-    )
+    assert KAMELEOON.configuration_url("../x?a=b#c") == ("https://sdk-config.kameleoon.eu/v3/..%2Fx%3Fa%3Db%23c")
 
 
 @pytest.mark.parametrize(
@@ -166,9 +160,7 @@ def test_a_data_file_cannot_send_visitors_data_to_a_foreign_host(
     assert record.getMessage().isprintable()
 
 
-@pytest.mark.parametrize(
-    "own", ["http://127.0.0.1:8000", "https://collect.example.org", "https://x.example.org/p"]
-)
+@pytest.mark.parametrize("own", ["http://127.0.0.1:8000", "https://collect.example.org", "https://x.example.org/p"])
 def test_a_data_file_does_not_move_a_host_that_was_named_in_code(own: str) -> None:
     endpoints = Endpoints(data=own)
 

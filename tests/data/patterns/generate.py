@@ -171,7 +171,7 @@ FAMILIES = (
 
 
 def corpus() -> list[dict[str, object]]:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"family": family.__name__, "pattern": pattern, "subjects": subjects}
         for family in FAMILIES
         for pattern, subjects in family()

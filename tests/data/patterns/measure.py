@@ -35,8 +35,8 @@ def main() -> None:
             result = {"refusal": str(refusal)}
         else:
             times = [
-                (milliseconds(matches, text(*parts, length)), f"{parts} at {length}")
-                for parts in row["subjects"]
+                (milliseconds(matches, text(head, pump, tail, length)), f"{head!r}, {pump!r}, {tail!r} at {length}")
+                for head, pump, tail in row["subjects"]
                 for length in LENGTHS
             ]
             slowest, subject = max(times)
