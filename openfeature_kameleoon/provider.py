@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
+from weakref import WeakMethod
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
@@ -22,9 +23,10 @@ from openfeature.track import TrackingEventDetails
 from .client import KameleoonClient
 from .configuration import KameleoonClientConfiguration
 from .context import conversion_metadata, goal_id, new_data, revenue_of, variable_key
-from .datafile.events import Event, EventKind
+from .datafile.events import Event, EventKind, Listener
 from .engine.variables import Variation, as_boolean, as_float, as_integer, as_object, as_string
 from .errors import (
+    ConfigSettingInvalid,
     FeatureMalformed,
     FeatureNotFound,
     FeatureVariableNotFound,
@@ -83,10 +85,14 @@ class KameleoonProvider(AbstractProvider):
     ) -> None:
         super().__init__()
         self._owns_client = client is None
+        if client is not None and client.site_code != site_code:
+            raise ConfigSettingInvalid(
+                f"the client passed is for the site {client.site_code!r}, not {site_code!r}", setting="site_code"
+            )
         self.client = client or KameleoonClient(site_code, configuration_object=configuration, autostart=False)
         self._live = self.client.live
         self._evaluate = self.client.evaluator.evaluate
-        self._live.add_listener(self._pass_on)
+        self._live.add_listener(_as_long_as_it_lives(self._pass_on))
 
     def get_metadata(self) -> Metadata:
         """The provider's name; the same object each time, since the SDK asks at every evaluation."""
@@ -219,6 +225,18 @@ class KameleoonProvider(AbstractProvider):
             RuntimeError,
         ) as error:  # detached meanwhile, or the SDK's executor is gone (T8)
             _log.debug("the event %s reached nobody: %s", event.kind.value, error)
+
+
+def _as_long_as_it_lives(pass_on: Callable[[Event], None]) -> Listener:
+    """The method as a listener that does not keep its object alive: a client that is shared outlives providers."""
+    method = WeakMethod(pass_on)
+
+    def listen(event: Event) -> None:
+        alive = method()
+        if alive is not None:
+            alive(event)
+
+    return listen
 
 
 def _shown(name: object) -> str:

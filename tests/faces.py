@@ -5,15 +5,19 @@ Clients here start no threads: they look at their file inside ``wait_init`` and 
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEvent, ProviderEventDetails
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.clock import SYSTEM_CLOCK, Clock
 from openfeature_kameleoon.tracking.outbox import Event
+from tests.chaos import wait_until
 from tests.vectors import as_bytes, segment
 
 __all__ = [
@@ -21,14 +25,17 @@ __all__ = [
     "DELIVERY",
     "EXPERIMENT",
     "VIP",
+    "Heard",
     "Json",
     "client_of",
     "flag",
     "plan_is",
     "provider_of",
+    "replace",
     "reported",
     "rule",
     "site",
+    "threads",
 ]
 
 Json = dict[str, Any]
@@ -99,7 +106,7 @@ def site(*flags: Json, **members: Any) -> Json:
 def client_of(folder: Path, content: object, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> KameleoonClient:
     """A client that has read this data file, and has no thread."""
     path = folder / "flags.json"
-    path.write_bytes(as_bytes(content))
+    replace(path, content)
     settings = {"multi_threading": False, "data_file": path, **settings}
     client = KameleoonClient("site", configuration_object=KameleoonClientConfiguration(**settings), clock=clock)
     assert client.wait_init()
@@ -117,3 +124,31 @@ def reported(source: KameleoonClient | KameleoonProvider) -> list[Event]:
     """What was put into the outbox since the last call."""
     client = source.client if isinstance(source, KameleoonProvider) else source
     return client.outbox.take(1_000_000)
+
+
+def replace(path: Path, content: object) -> None:
+    """Put another data file in the place of this one, as a whole."""
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content.encode() if isinstance(content, str) else as_bytes(content))
+    os.replace(beside, path)
+
+
+class Heard(list[tuple[ProviderEvent, ProviderEventDetails]]):
+    """The events of a provider, in their order."""
+
+    def __init__(self, provider: KameleoonProvider) -> None:
+        super().__init__()
+        provider.attach(lambda _, event, details: self.append((event, details)))
+
+    def wait_for(self, *kinds: ProviderEvent) -> list[ProviderEventDetails]:
+        """The details of these events, which are all that come."""
+        wait_until(lambda: len(self) >= len(kinds))
+        assert [kind for kind, _ in self] == list(kinds)
+        details = [details for _, details in self]
+        self.clear()
+        return details
+
+
+def threads() -> list[str]:
+    """Names of the library's threads that run now."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("kameleoon")]

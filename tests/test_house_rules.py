@@ -42,7 +42,7 @@ LAYERS = (
         *("visitors.remote", "visitors.simulation"),
         *("datafile.__init__", "datafile.model", "datafile.index", "datafile.scan"),
     ),
-    ("transport", "configuration", "errors", "clock", "protocol"),
+    ("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),
 )
 """Who may import whom, top to bottom: one's own layer and those below. A folder's name covers all in it."""
 

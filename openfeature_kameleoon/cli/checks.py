@@ -164,7 +164,7 @@ def _of_flags(members: list[Member], ruleset: Ruleset) -> Iterator[Finding]:
 
 
 def _of_flag(subject: Subject) -> Iterator[tuple[str, str, bool]]:
-    told = _told_of_segments(subject.compiled)
+    told = _told_of_segments(subject.compiled, subject.index)
     for look, is_warning in LOOKS.items():
         for path, message in look(subject):
             told.append(message)
@@ -177,10 +177,14 @@ def _of_flag(subject: Subject) -> Iterator[tuple[str, str, bool]]:
             yield subject.place, problem, False
 
 
-def _told_of_segments(flag: CompiledFlag) -> list[str]:
-    """The engine's messages about the segments of a flag, which are told where the segments stand."""
+def _told_of_segments(flag: CompiledFlag, index: DataFileIndex) -> list[str]:
+    """The engine's messages about the segments of a flag, as far as they are told where the segments stand."""
     problems = [leaf.problem for rule in flag.rules for leaf in leaves(rule.tree)]
-    problems += [rule.problem for rule in flag.rules]
+    problems += [
+        rule.problem
+        for rule in flag.rules
+        if index.is_legacy or (rule.segment_id and _decoded(rule.segment_id, index) is not None)
+    ]
     return [problem for problem in problems if problem is not None]
 
 

@@ -25,6 +25,16 @@ HOLDS: Mapping[str, tuple[type, ...]] = {
 }
 """What a variable should hold by its declared type; the engine itself decodes JSON."""
 
+NAMES: Mapping[type, str] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -134,8 +144,8 @@ def _variables_of_another_type(subject: Subject) -> Said:
         for number, variable in enumerate(variation.variables or ()):
             path = f"{place}.variables[{number}]"
             if variable.type in HOLDS and type(variable.value) not in HOLDS[variable.type]:
-                holds = type(variable.value).__name__
-                yield f"{path}.value", f"variable {variable.key!r} is declared {variable.type} but holds a {holds}"
+                holds = NAMES[type(variable.value)]
+                yield f"{path}.value", f"variable {variable.key!r} is declared {variable.type} but holds {holds}"
             first = first_types.setdefault(variable.key, variable.type)
             if first != variable.type:
                 yield f"{path}.type", f"variable {variable.key!r} is {variable.type} here and {first} elsewhere"

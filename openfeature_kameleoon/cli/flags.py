@@ -79,7 +79,10 @@ def _rule(rule: Rule, index: DataFileIndex) -> dict[str, Any]:
         "experiment_id": rule.experiment_id,
         "segment_id": rule.segment_id or None,
         "segment": segment_name(index, rule.segment_id) if rule.segment_id else None,
-        "shares": {entry.variation_key: entry.exposition for entry in rule.variation_by_exposition or ()},
+        "shares": [
+            {"variation": entry.variation_key, "share": entry.exposition}
+            for entry in rule.variation_by_exposition or ()
+        ],
     }
 
 
@@ -102,8 +105,10 @@ def _in_words(rule: dict[str, Any]) -> str:
     if rule["segment_id"]:
         whom = f"segment {rule['segment_id']}" + (f" {as_json(rule['segment'])}" if rule["segment"] else "")
     part = f"{_percent(rule['exposition'])} of " if rule["exposition"] != 1 else ""
-    shares = rule["shares"].items()
-    given = ", ".join(key if rule["type"] == DELIVERY else f"{_percent(share)} {key}" for key, share in shares)
+    given = ", ".join(
+        one["variation"] if rule["type"] == DELIVERY else f"{_percent(one['share'])} {one['variation']}"
+        for one in rule["shares"]
+    )
     return f"{kind} {rule['experiment_id']}: {part}{whom}: {given or 'nothing'}"
 
 

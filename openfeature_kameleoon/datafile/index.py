@@ -17,7 +17,10 @@ from .model import (
     Experiment,
     FeatureFlag,
     FlagHeader,
+    FlagRemains,
     Holdout,
+    Number,
+    Raw,
     Segment,
     Settings,
 )
@@ -36,6 +39,7 @@ _FLAGS, _LEGACY_FLAGS, _EXPERIMENTS, _SEGMENTS = (
 _WALKED = frozenset({_FLAGS, _LEGACY_FLAGS, _EXPERIMENTS, _SEGMENTS, "customData"})
 
 _read_flag_header = msgspec.json.Decoder(FlagHeader).decode
+_read_flag_remains = msgspec.json.Decoder(FlagRemains).decode
 _read_flag = msgspec.json.Decoder(FeatureFlag).decode
 _read_segment = msgspec.json.Decoder(Segment).decode
 _read_experiment = msgspec.json.Decoder(Experiment).decode
@@ -62,6 +66,7 @@ class FlagText(msgspec.Struct, frozen=True, gc=False):
     group: str | None
     bucketing_custom_data_id: int | None
     segment_ids: tuple[int, ...]
+    delivers: bool = False
     problem: str | None = None
 
 
@@ -162,8 +167,29 @@ class DataFileIndex:
                 if segment.audience_tracking:
                     yield segment_id
 
+    def changed_since(self, previous: DataFileIndex, breathe: Callable[[], None] | None = None) -> list[str]:
+        """Keys that were added, removed or whose answers may differ, also through a segment or a group.
+
+        A flag or segment whose text differs counts as changed, if only by its white space.
+        """
+        breathe = breathe or _go_on
+        are_all_changed = self._rules_for_all() != previous._rules_for_all()
+        segments = self._segments_changed_since(previous, breathe)
+        changed = []
+        for key in {**previous.flags, **self.flags}:
+            definition = self.definition(key)
+            if (
+                are_all_changed
+                or definition is None
+                or definition != previous.definition(key)
+                or not segments.isdisjoint(self.flags[key].segment_ids)
+            ):
+                changed.append(key)
+            breathe()
+        return changed
+
     def definition(self, key: str) -> tuple[object, ...] | None:
-        """All that a flag's answers depend on, comparable between two data files; ``None`` when it is not there."""
+        """What a flag's answers depend on besides segments and settings, comparable between two data files."""
         flag = self.flags.get(key)
         if flag is None:
             return None
@@ -172,53 +198,54 @@ class DataFileIndex:
             flag.text,
             self.groups.get(flag.group) if flag.group else None,
             self.index_of_custom_data_id.get(bucketing) if bucketing else None,
-            tuple(self._segment_definition(segment_id) for segment_id in flag.segment_ids),
-            self.holdout,
-            self.settings.consent_type,
-            self.settings.consent_opt_out_behavior,
         )
 
-    def changed_since(self, previous: DataFileIndex, breathe: Callable[[], None] | None = None) -> list[str]:
-        """Keys that were added, removed or whose answers may differ, also through a segment or a group."""
-        changed = []
-        for key in {**previous.flags, **self.flags}:
-            if self.definition(key) != previous.definition(key):
-                changed.append(key)
-            if breathe is not None:
-                breathe()
+    def _rules_for_all(self) -> tuple[object, ...]:
+        """What the answers of all flags depend on."""
+        settings = self.settings
+        return self.is_legacy, self.holdout, settings.consent_type, settings.consent_opt_out_behavior
+
+    def _segments_changed_since(self, previous: DataFileIndex, breathe: Callable[[], None]) -> set[int]:
+        """Ids of the segments that may match others than before, also through segments and flags they refer to."""
+        users: dict[int, list[int]] = {}
+        waiting = []
+        for segment_id in {**previous.segments, **self.segments}:
+            text = self.segments.get(segment_id)
+            if text is None or text != previous.segments.get(segment_id):
+                waiting.append(segment_id)
+            elif b'"SEGMENT"' in text or b'"TARGET_FEATURE_FLAG"' in text:
+                for condition in _conditions(text):
+                    used, flag_id = condition.get("segmentId"), condition.get("featureFlagId")
+                    if isinstance(used, int) and (used in self.segments or used in previous.segments):
+                        users.setdefault(used, []).append(segment_id)
+                    if isinstance(flag_id, int) and self._flag_text(flag_id) != previous._flag_text(flag_id):
+                        waiting.append(segment_id)
+            breathe()
+        changed: set[int] = set()
+        while waiting:
+            segment_id = waiting.pop()
+            if segment_id not in changed:
+                changed.add(segment_id)
+                waiting += users.get(segment_id, ())
         return changed
 
-    def _segment_definition(self, segment_id: int) -> tuple[bytes | None, ...]:
-        """Text of a segment and of all that it refers to, in the order in which it is met."""
-        met: dict[object, bytes | None] = {}
-        waiting: list[object] = [segment_id]
-        while waiting:
-            item = waiting.pop()
-            if item in met:
-                continue
-            if isinstance(item, str):
-                flag = self.flags.get(item)
-                met[item] = flag.text if flag else None
-                continue
-            text = met[item] = self.segments.get(item) if isinstance(item, int) else None
-            if text is not None and (b'"SEGMENT"' in text or b'"TARGET_FEATURE_FLAG"' in text):
-                waiting.extend(_references(text, self.flag_keys_by_id))
-        return tuple(met.values())
+    def _flag_text(self, flag_id: int) -> bytes | None:
+        key = self.flag_keys_by_id.get(flag_id)
+        return None if key is None else self.flags[key].text
 
 
-def _references(segment_text: bytes, flag_keys_by_id: dict[int, str]) -> Iterator[object]:
-    """Ids of the segments, and keys of the flags, that a segment's conditions name."""
+def _go_on() -> None:
+    """A ``breathe`` for those who are in a hurry."""
+
+
+def _conditions(segment_text: bytes) -> Iterator[Raw]:
+    """The conditions of a segment; none of one that does not decode."""
     try:
         data = _read_segment(segment_text).conditions_data
-    except _DECODING_ERRORS:
+    except _DECODING_ERRORS:  # told in ``problems``
         return
     for group in data.first_level if data else ():
-        for condition in group.conditions or ():
-            segment_id, flag_id = condition.get("segmentId"), condition.get("featureFlagId")
-            if isinstance(segment_id, int):
-                yield segment_id
-            if isinstance(flag_id, int) and flag_id in flag_keys_by_id:
-                yield flag_keys_by_id[flag_id]
+        yield from group.conditions or ()
 
 
 class _Reader:
@@ -227,9 +254,7 @@ class _Reader:
     def __init__(self, index: DataFileIndex, previous: DataFileIndex | None) -> None:
         self.index = index
         self.previous = previous
-        self.seen: set[str] = set()
         self.legacy_flags: list[Member] = []
-        self.has_delivery_rule = False
 
     def read(self, raw: bytes, breathe: Callable[[], None] | None) -> DataFileIndex:
         index = self.index
@@ -240,19 +265,22 @@ class _Reader:
             _SEGMENTS: self.segment,
             "customData": self.custom_datum,
         }
+        listed = set()
         for member in scan(raw, _WALKED, breathe):
-            self.seen.add(member.name)
+            if member.name in _WALKED:
+                listed.add(member.name)
             if member.position is not None:
                 parts[member.name](member)
             elif member.name in _WALKED:
                 self.expect_empty(member)
             elif member.name in ("configuration", "holdout", "dateModified"):
                 self.setting(member)
-        if {_LEGACY_FLAGS, _EXPERIMENTS} & self.seen:
+        if _LEGACY_FLAGS in listed:
             self.use_legacy_flags(breathe)
-        elif _FLAGS not in self.seen:
+        elif _FLAGS not in listed:
             raise DataFileInvalid("the data file lists no feature flags: member 'featureFlags' is missing")
         index.flag_keys_by_id = {flag.id: key for key, flag in index.flags.items() if flag.id}
+        index.has_targeted_delivery = any(flag.delivers for flag in index.flags.values())
         self.groups()
         return index
 
@@ -269,12 +297,12 @@ class _Reader:
             elif member.name == "holdout":
                 index.holdout = msgspec.json.decode(member.text, type=Holdout | None)
             else:
-                index.date_modified = int(msgspec.json.decode(member.text, type=int | str | None) or 0)
+                index.date_modified = _number(msgspec.json.decode(member.text, type=Number | str | None) or 0)
         except (*_DECODING_ERRORS, ValueError) as error:
             # Consent and holdout decide for every flag: a file without them would answer differently.
             if member.name != "dateModified":
                 raise DataFileInvalid(f"the data file's member {member.name!r} does not decode: {error}") from error
-            self.problem(_path(member), None, "is no number; the file counts as undated")
+            self.problem(_path(member), None, f"is no time, so the file counts as undated: {error}")
 
     def flag(self, member: Member) -> None:
         index = self.index
@@ -289,39 +317,54 @@ class _Reader:
         text = member.text
         if self.previous is not None and (before := self.previous.flags.get(key)) is not None:
             text = before.text if before.text == text else text
-        segment_ids = tuple(rule.segment_id for rule in header.rules or () if rule.segment_id)
-        group = header.mutually_exclusive_group or None
-        index.flags[key] = FlagText(text, header.id or 0, group, header.bucketing_custom_data_id, segment_ids)
-        if header.environment_enabled and any(rule.type == TARGETED_DELIVERY for rule in header.rules or ()):
-            index.has_targeted_delivery = True
+        rules = header.rules or ()
+        index.flags[key] = FlagText(
+            text,
+            header.id or 0,
+            header.mutually_exclusive_group or None,
+            header.bucketing_custom_data_id,
+            tuple(dict.fromkeys(rule.segment_id for rule in rules if rule.segment_id)),
+            bool(header.environment_enabled) and any(rule.type == TARGETED_DELIVERY for rule in rules),
+        )
 
     def broken_flag(self, member: Member, error: Exception) -> None:
-        """Keep a flag that does not decode under its key, if it has one, to answer what is wrong with it."""
+        """Keep a flag that does not decode under its key, if it has one, to answer what is wrong with it.
+
+        It stays a member of its group: without it, visitors of the others would be shared out anew.
+        """
         try:
-            key = _read_anything(member.text)["featureKey"]
-        except (*_DECODING_ERRORS, KeyError, TypeError):
-            key = None
+            remains = _read_flag_remains(member.text)
+        except _DECODING_ERRORS:
+            remains = FlagRemains()
+        key, number, group = remains.feature_key, remains.id, remains.mutually_exclusive_group
         message = f"feature flag {key!r:.100} does not decode: {error}"
         self.problem(_path(member), key if isinstance(key, str) else None, message)
         if isinstance(key, str):
-            self.index.flags[key] = FlagText(member.text, 0, None, None, (), message)
+            self.index.flags[key] = FlagText(
+                member.text,
+                _number(number) if type(number) is int else 0,
+                group if isinstance(group, str) and group else None,
+                None,
+                (),
+                problem=message,
+            )
 
     def use_legacy_flags(self, breathe: Callable[[], None] | None) -> None:
         """Take the flags from the 2.x member; ``featureFlags`` holds 1.x flags there, which nothing reads (2.12)."""
         index = self.index
         index.is_legacy = True
         index.flags.clear()
-        index.problems.clear()
+        index.problems = [problem for problem in index.problems if not problem.path.startswith(f"$.{_FLAGS}")]
         for member in self.legacy_flags:
             self.flag(member)
             if breathe is not None:
                 breathe()
 
     def experiment(self, member: Member) -> None:
-        self.entity(member, _read_experiment, self.index.experiments, lambda experiment: int(experiment.id))
+        self.entity(member, _read_experiment, self.index.experiments, lambda experiment: _number(experiment.id))
 
     def segment(self, member: Member) -> None:
-        self.entity(member, _read_segment, self.index.segments, lambda segment: int(segment.id))
+        self.entity(member, _read_segment, self.index.segments, lambda segment: _number(segment.id))
 
     def entity(
         self, member: Member, decode: Callable[[bytes], T], texts: dict[int, bytes], id_of: Callable[[T], int]
@@ -342,7 +385,7 @@ class _Reader:
         index = self.index
         try:
             info = msgspec.json.decode(member.text, type=CustomDataInfo)
-            number = None if info.index is None else int(info.index)
+            number = None if info.index is None else _number(info.index)
         except (*_DECODING_ERRORS, ValueError) as error:
             self.problem(_path(member), None, f"an element does not decode: {error}")
             return
@@ -377,9 +420,14 @@ def _path(member: Member) -> str:
     return f"$.{member.name}" if member.position is None else f"$.{member.name}[{member.position}]"
 
 
+def _number(value: int | str) -> int:
+    """A number that may stand as text. Raises ``ValueError`` for what is none or takes more than 64 bits."""
+    return msgspec.convert(int(value), Number)
+
+
 def _id_of_broken(text: bytes) -> int | None:
     try:
-        return int(_read_anything(text)["id"])
+        return _number(_read_anything(text)["id"])
     except (*_DECODING_ERRORS, KeyError, TypeError, ValueError):
         return None
 

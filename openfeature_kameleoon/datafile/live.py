@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Iterable
 from math import inf
-from typing import Any, Generic
+from typing import Generic
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, Initialization, KameleoonError
+from ..forking import renew_after_fork
 from ..transport.foreign_text import printable
 from .acceptance import Build, R, accept, unexpected
 from .cache import DataFileCache
@@ -78,7 +77,7 @@ class LiveDataFile(Generic[R]):
         self._freshness = Freshness(source.manner, patience=source.manner.patience if threads else 1, clock=clock)
         self._announcer = Announcer(self._freshness, clock)
         self._run = _Run(is_over=True)
-        _alive.add(self)
+        renew_after_fork(self)
 
     def start(self, timeout: float) -> bool:
         """Begin, or go on waiting, up to ``timeout`` seconds for something to use; whether there is any.
@@ -138,6 +137,7 @@ class LiveDataFile(Generic[R]):
         run.wake.set()
         if run.thread is not None and run.thread is not threading.current_thread():
             run.thread.join(STOP_SECONDS)
+        self._source.close()
 
     def status(self) -> Status:
         """Where things stand now."""
@@ -269,9 +269,7 @@ class LiveDataFile(Generic[R]):
             events = [] if run.is_over else self._announcer.take()
         self._announcer.deliver(events)
 
-    # --- fork -----------------------------------------------------------------------------------------------
-
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """In a forked child: locks and connections are new, what is in use stays, the thread runs again."""
         self._building, self._lock = threading.Lock(), threading.Lock()
         self._source.renew()
@@ -285,16 +283,3 @@ class LiveDataFile(Generic[R]):
             run.settled.set()
         if self._threads:
             self._spawn(run)
-
-
-# The interpreter has one list of fork handlers, from which nothing can be taken off again.
-_alive: weakref.WeakSet[LiveDataFile[Any]] = weakref.WeakSet()
-
-
-def _renew_all_after_fork() -> None:
-    for live in list(_alive):
-        live._renew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_renew_all_after_fork)

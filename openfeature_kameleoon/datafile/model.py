@@ -6,7 +6,7 @@ strings here. Wire spelling (camelCase) ends in this module. Nothing here judges
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,7 +20,9 @@ __all__ = [
     "ExperimentVariation",
     "FeatureFlag",
     "FlagHeader",
+    "FlagRemains",
     "Holdout",
+    "Number",
     "Raw",
     "Rule",
     "RuleHeader",
@@ -35,6 +37,9 @@ __all__ = [
 
 Raw = dict[str, Any]
 """One targeting condition as decoded: its members depend on its ``targetingType``."""
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An id, index or time. Beyond 64 bits so many numbers share one hash that looking them up could be made to crawl."""
 
 OFF = "off"
 """The variation key that means "not active"."""
@@ -67,7 +72,7 @@ class VariationByExposition(Wire, frozen=True):
     """A variation's share, in [0, 1], of the visitors of a rule or holdout."""
 
     variation_key: str = ""
-    variation_id: int | None = None
+    variation_id: Number | None = None
     exposition: float = 0.0
 
 
@@ -88,7 +93,7 @@ class ConditionsData(Wire, frozen=True):
 class Segment(Wire, frozen=True):
     """A targeting segment; without ``conditions_data`` it matches everybody."""
 
-    id: int | str = -1
+    id: Number | str = -1
     conditions_data: ConditionsData | None = None
     audience_tracking: bool | None = False
 
@@ -96,13 +101,13 @@ class Segment(Wire, frozen=True):
 class Rule(Wire, frozen=True):
     """A delivery or experiment rule. v3 names its segment by id, 2.x embeds it."""
 
-    id: int | None = None
-    order: int | None = 0
+    id: Number | None = None
+    order: Number | None = 0
     type: str | None = None
     exposition: float = 0.0
-    experiment_id: int | None = 0
-    respool_time: int | None = None
-    segment_id: int | None = None
+    experiment_id: Number | None = 0
+    respool_time: Number | None = None
+    segment_id: Number | None = None
     segment: Segment | None = None
     variation_by_exposition: list[VariationByExposition] | None = None
 
@@ -110,12 +115,12 @@ class Rule(Wire, frozen=True):
 class FeatureFlag(Wire, frozen=True):
     """A feature flag (2.2)."""
 
-    id: int | None = 0
+    id: Number | None = 0
     feature_key: str = ""
     environment_enabled: bool | None = False
     default_variation_key: str | None = ""
     mutually_exclusive_group: str | None = None
-    bucketing_custom_data_id: int | None = None
+    bucketing_custom_data_id: Number | None = None
     variations: list[Variation] | None = None
     rules: list[Rule] | None = None
 
@@ -124,25 +129,33 @@ class RuleHeader(Wire, frozen=True, gc=False):
     """What the index needs to know of a rule."""
 
     type: str | None = None
-    segment_id: int | None = None
+    segment_id: Number | None = None
 
 
 class FlagHeader(Wire, frozen=True, gc=False):
     """What the index needs to know of a flag before its first use."""
 
-    id: int | None = 0
+    id: Number | None = 0
     feature_key: str = ""
     environment_enabled: bool | None = False
     mutually_exclusive_group: str | None = None
-    bucketing_custom_data_id: int | None = None
+    bucketing_custom_data_id: Number | None = None
     rules: list[RuleHeader] | None = None
+
+
+class FlagRemains(Wire, frozen=True, gc=False):
+    """What there may be left of a flag that does not decode: its key, and its place in its group."""
+
+    feature_key: Any = None
+    id: Any = 0
+    mutually_exclusive_group: Any = None
 
 
 class CustomDataInfo(Wire, frozen=True):
     """How the site declares a custom datum (2.7)."""
 
-    index: int | str | None = None
-    id: int | None = None
+    index: Number | str | None = None
+    id: Number | None = None
     name: str | None = None
     local_only: bool | None = False
     scope: str | None = None
@@ -161,7 +174,7 @@ class Settings(Wire, frozen=True):
 class Holdout(Wire, frozen=True):
     """The visitors kept out of every flag (2.9)."""
 
-    experiment_id: int | None = 0
+    experiment_id: Number | None = 0
     variation_by_exposition: list[VariationByExposition] | None = None
 
 
@@ -169,20 +182,20 @@ class Share(Wire, frozen=True):
     """A 2.x experiment's value for one variation: its traffic share, or its respool time."""
 
     variation_id: str
-    value: int | float
+    value: Number | float
 
 
 class ExperimentVariation(Wire, frozen=True):
     """A variation of a 2.x experiment with the JSON text that developers attached to it."""
 
-    id: int | str
+    id: Number | str
     custom_json: str | None = None
 
 
 class Experiment(Wire, frozen=True):
     """A 2.x experiment (2.12)."""
 
-    id: int | str
+    id: Number | str
     site_enabled: bool | None = False
     deviations: list[Share] | None = None
     respool_time: list[Share] | None = None

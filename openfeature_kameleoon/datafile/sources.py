@@ -71,6 +71,9 @@ class Source(Protocol):
     def renew(self) -> None:
         """Let go of what a forked child must not share with its parent."""
 
+    def close(self) -> None:
+        """Let go of everything; a later look takes it up again."""
+
 
 FILE_CLOCK_TICK_SECONDS = 0.1
 
@@ -137,6 +140,9 @@ class FileSource:
         return True
 
     def renew(self) -> None:
+        """Nothing is held open between two looks."""
+
+    def close(self) -> None:
         """Nothing is held open between two looks."""
 
     def _signature(self) -> _Signature:
@@ -270,6 +276,10 @@ class PollingSource:
         """New connections, and other random waits than the parent's."""
         self._http.renew()
         self._random.seed()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def _ask(self, timeout: float, timestamp: int | None) -> Fetched | NotModified:
         headers = {"X-Kameleoon-SDK-Type": SDK_NAME, "X-Kameleoon-SDK-Version": SDK_VERSION}

@@ -263,6 +263,8 @@ def _shown(seen: Any) -> Any:
     """What a condition saw, as plain data."""
     if isinstance(seen, Enum):
         return seen.name
+    if isinstance(seen, Enum):
+        return seen.name
     if isinstance(seen, bool | int | float | str):
         return seen
     if isinstance(seen, Mapping):

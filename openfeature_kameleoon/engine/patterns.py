@@ -24,7 +24,8 @@ __all__ = ["PatternRefused", "compile_pattern"]
 
 LONGEST_SUBJECTS = (4_096, 1_024, 512)
 """Characters after which a subject is cut: the first number with which a pattern stays within the next one. It is
-4,096 for all whose time is linear, and 1,024 for nearly all others, whose time is quadratic."""
+4,096 for all whose time is linear, and 1,024 for nearly all others, whose time is quadratic. For re2, which needs
+no bound but has a price for each character, it is between the largest and the smallest of these."""
 MAX_NANOSECONDS = 20_000_000
 """For one match, as estimated; the slowest patterns found were 1.5 times as slow on an idle machine."""
 MAX_RE2_WORK = 800_000
@@ -109,10 +110,15 @@ def _places(items: Sequence[tuple[Any, Any]]) -> int:
                 low, high, body = argument
                 places += (max(low, 1) if high == MAXREPEAT else high) * _places(body)
             case "IN":
-                places += 16  # in bytes, which re2 reads, a class of Unicode is an automaton of its own
+                places += 1 if _is_ascii(argument) else 16  # re2 reads bytes: other classes are automata themselves
             case _:
                 places += 1
     return places
+
+
+def _is_ascii(items: Sequence[tuple[Any, Any]]) -> bool:
+    highest: Mapping[str, Callable[[Any], int]] = {"LITERAL": int, "RANGE": max}
+    return all(str(kind) in highest and highest[str(kind)](argument) < 128 for kind, argument in items)
 
 
 # --- The parse tree in the syntax of re2 ------------------------------------------------------------------------
@@ -196,18 +202,19 @@ def _subpattern(argument: tuple[Any, int, int, Any], place: _Place) -> str:
 
 
 def _anchor(position: Any, place: _Place) -> str:
-    lines, ascii_only = place.flags & re.MULTILINE, place.flags & re.ASCII
+    lines = place.flags & re.MULTILINE
     anchors = {
         "AT_BEGINNING": "(?m:^)" if lines else r"\A",
         "AT_BEGINNING_STRING": r"\A",
         "AT_END": "(?m:$)" if lines else r"\z" if place.is_last else None,  # before a last newline, too
         "AT_END_STRING": r"\z",
-        "AT_BOUNDARY": r"\b" if ascii_only else None,
-        "AT_NON_BOUNDARY": r"\B" if ascii_only else None,
+        "AT_BOUNDARY": r"\b" if place.flags & re.ASCII else None,
     }
     anchor = anchors.get(str(position))
     if anchor is None:
-        raise PatternRefused(f"reads {str(position).removeprefix('AT_').lower()} anchors in another way")
+        raise PatternRefused(
+            f"reads {str(position).removeprefix('AT_').lower().replace('_', '-')} anchors in another way"
+        )
     return anchor
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from ..forking import renew_after_fork
 from ..visitors.data import Data
 from ..visitors.traits import Exposure, RecordedConversion
 
@@ -55,6 +56,13 @@ class MemoryOutbox:
         self._lock = threading.RLock()  # reentrant: a signal handler may evaluate flags in the middle of a put
         self._accepted = 0
         self._delivered = 0
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """In a forked child: the lock is new, and what is pending stays the parent's to deliver."""
+        self._lock = threading.RLock()
+        self._events.clear()
+        self._accepted = self._delivered = 0
 
     def put(self, events: Iterable[Event]) -> None:
         """Append; a full outbox drops its oldest events."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ..clock import Clock
 from ..datafile.index import DataFileIndex
+from ..forking import renew_after_fork
 from .data import CustomData, Data
 from .recency import Recency
 from .visitor import VISITOR_BYTES, Visitor, add_data, custom_data_index
@@ -39,6 +40,7 @@ class MemoryVisitorStore:
         self._max_bytes = max_bytes
         self._monotonic = clock.monotonic
         self._time = clock.time
+        renew_after_fork(self)
 
     def get(self, code: str) -> Visitor | None:
         """The visitor, marked as seen now; ``None`` when it is not known or has been idle too long."""
@@ -105,6 +107,10 @@ class MemoryVisitorStore:
                 self._account(visitor, before)
                 self._make_room()
         return visitor
+
+    def renew(self) -> None:
+        """In a forked child: the visitors stay, the lock is new."""
+        self.lock = threading.RLock()
 
     def __contains__(self, code: str) -> bool:
         """Whether the visitor is known and has not been idle too long; does not count as seeing it."""

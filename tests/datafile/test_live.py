@@ -72,6 +72,9 @@ class _Network:
         self.requests.append(self.clock.monotonic())
         return self.answer()
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def down() -> Response:
     raise RequestFailed("the network is down")

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.engine.bucketing import place
-from openfeature_kameleoon.errors import FeatureMalformed, KameleoonError
-from openfeature_kameleoon.experiments import allocation
+from openfeature_kameleoon.errors import (
+    FeatureExperimentNotFound,
+    FeatureMalformed,
+    FeatureVariationNotFound,
+    KameleoonError,
+    NotAllocated,
+    NotTargeted,
+    SiteCodeDisabled,
+)
+from openfeature_kameleoon.experiments import allocation, associated_data, experiments_of
 from openfeature_kameleoon.visitors.traits import Assignment, Exposure
 from openfeature_kameleoon.visitors.visitor import Visitor
 from tests.vectors import Stage, data_file, data_object, reference_error, segment, vectors
@@ -154,3 +162,72 @@ def test_conditions_are_those_of_2x() -> None:
     everybody = segment({"targetingType": "EXPLICIT_TRIGGER"})
 
     assert allocated("anybody", segment=everybody) == 7
+
+
+# --- the client's 2.x methods ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("experiment_id", "code", "error"),
+    [
+        (1, "visitor-001", FeatureExperimentNotFound),
+        (75255, "visitor-001", SiteCodeDisabled),
+        (75254, "visitor-001", NotTargeted),
+        (75253, "visitor-001", NotAllocated),
+    ],
+)
+def test_who_gets_no_variation_is_told_why(experiment_id: int, code: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=str(experiment_id)) as raised:
+        allocation(legacy_stage().ruleset, experiment_id, Visitor(code))
+
+    assert code not in str(raised.value)  # messages are logged
+
+
+@pytest.mark.parametrize(
+    ("code", "plan", "only_allocated", "expected"),
+    [
+        ("visitor-003", (), True, [75253, 75255, 75256]),
+        ("visitor-001", (), True, [75255, 75256]),  # no traffic of 75253
+        ("visitor-001", (), False, [75253, 75255, 75256]),
+        ("visitor-001", ("vip",), True, [75254, 75255, 75256]),
+    ],
+)
+def test_a_visitors_experiments_are_listed_even_of_a_site_that_is_off(
+    code: str, plan: tuple[str, ...], only_allocated: bool, expected: list[int]
+) -> None:
+    stage = legacy_stage()
+    visitor = Visitor(code)
+    visitor.custom_data = dict(enumerate(plan))
+
+    assert experiments_of(stage.ruleset, visitor, only_allocated=only_allocated) == expected
+
+
+def test_an_experiment_that_makes_no_sense_is_not_listed() -> None:
+    broken = experiment(id="2", deviations=[{"variationId": "seven", "value": 1}])
+
+    listed = experiments_of(legacy_stage(experiments=[broken, experiment()]).ruleset, Visitor("v"), only_allocated=True)
+
+    assert listed == [1]
+
+
+def test_data_attached_to_a_variation_are_decoded() -> None:
+    assert associated_data(legacy_stage().index, 148382) == {"firstName": "Ada", "count": 10}
+
+
+def test_of_several_variations_with_one_id_the_first_counts() -> None:
+    experiments = [experiment(id=number, variations=[{"id": "5", "customJson": number}]) for number in ("1", "2")]
+
+    assert associated_data(legacy_stage(experiments=experiments).index, 5) == 1
+
+
+def test_data_of_an_unknown_variation_are_not_found() -> None:
+    with pytest.raises(FeatureVariationNotFound, match="148383"):
+        associated_data(legacy_stage().index, 148383)
+
+
+@pytest.mark.parametrize("text", ["{", "text"])
+def test_data_that_do_not_decode_say_so(text: str) -> None:
+    stage = legacy_stage(experiments=[experiment(variations=[{"id": "5", "customJson": text}])])
+
+    with pytest.raises(FeatureMalformed, match="variation 5"):
+        associated_data(stage.index, 5)

@@ -182,6 +182,8 @@ AMBIGUOUS = {
     r"(?i)([à-ÿi]+,?)+": ["ÀÉ,İ", "Ÿ", "a"],
     r"(?i)([^a-j]+,?)+": ["kl,m", "İ", "A", "Z"],
     r"(?a)(\w+\s?)+": ["a b", "é", "a\xa0b"],
+    r"(?a)(\w+\s?)+\b": ["a b", "a b ", "é", ""],
+    r"([ab]{1,20}c?){1,20}": ["abcabc", "c", "abab"],
     r"([\W\d]+x?)+": ["1-x", "a", "é", "-x-"],
     r"([^\w-]+x?)+": [" x ", "-", "é"],
     r"(\D+\d?)+": ["a1b", "11", "٣", "a٣b"],
@@ -213,6 +215,7 @@ def test_without_re2_the_refusal_tells_how_to_get_it(pattern: str) -> None:
     [
         (r"(?=a)(a+)+b", "has no lookaround"),
         (r"(\w+\s?)+\b", "reads boundary anchors in another way"),
+        (r"(?a)(a+\B)+", "reads non-boundary anchors in another way"),
         (r"(a+$\n?)+", "reads end anchors in another way"),
         (r"([^\W\d]+)+", "cannot exclude several kinds of character at once"),
         (r"(?ai)(k+)+", "ignores case beyond ASCII"),
