@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .datafile.index import DataFileIndex
+from .datafile.model import ExperimentVariation
 from .engine.experiments import CompiledExperiment
 from .engine.ruleset import Ruleset
 from .errors import (
@@ -58,14 +59,21 @@ def associated_data(index: DataFileIndex, variation_id: int) -> Any:
     Raises ``FeatureVariationNotFound``, or ``FeatureMalformed`` when it does not decode.
     """
     for experiment_id in index.experiments:
-        experiment = index.experiment(experiment_id)
-        for variation in experiment.variations or () if experiment else ():
+        for variation in _variations(index, experiment_id):
             if str(variation.id) == str(variation_id):
                 try:
                     return msgspec.json.decode(variation.custom_json or "null")
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, RecursionError) as error:
                     raise FeatureMalformed(f"the data of variation {variation_id} does not decode: {error}") from error
     raise FeatureVariationNotFound(f"no experiment has variation {variation_id!r:.40}")
+
+
+def _variations(index: DataFileIndex, experiment_id: int) -> list[ExperimentVariation]:
+    try:
+        experiment = index.experiment(experiment_id)
+    except FeatureMalformed:  # it says so itself when it is triggered
+        return []
+    return (experiment.variations if experiment else None) or []
 
 
 def _experiment(ruleset: Ruleset, experiment_id: int) -> CompiledExperiment:

@@ -39,7 +39,7 @@ LAYERS = (
     ("engine",),
     (
         *("visitors.__init__", "visitors.data", "visitors.traits", "visitors.visitor"),
-        *("visitors.remote", "visitors.simulation"),
+        *("visitors.remote", "visitors.remote_answer", "visitors.simulation"),
         *("datafile.__init__", "datafile.model", "datafile.index", "datafile.scan"),
     ),
     ("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),

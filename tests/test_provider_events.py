@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import EventDetails, ProviderEvent
@@ -43,12 +42,6 @@ def opened() -> Iterator[list[KameleoonProvider]]:
 
     for provider in providers:
         provider.shutdown()
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        yield session
 
 
 def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
@@ -110,14 +103,12 @@ def test_a_broken_file_makes_stale_and_a_good_one_ready_again(opened: list[Kamel
     assert (ready.message, changed.flags_changed) == (None, ["f"])
 
 
-def test_the_last_good_copy_answers_at_once_and_is_stale(
-    opened: list[KameleoonProvider], session: requests.Session, tmp_path: Path
-) -> None:
+def test_the_last_good_copy_answers_at_once_and_is_stale(opened: list[KameleoonProvider], tmp_path: Path) -> None:
     with ChaosServer(reply(200, as_bytes(ON))) as server:
-        provider_on(opened, server, session=session, cache_directory=tmp_path).initialize(NOBODY)
+        provider_on(opened, server, cache_directory=tmp_path).initialize(NOBODY)
         opened.pop().shutdown()
         server.answer_with(reply(503))
-        provider = provider_on(opened, server, session=session, cache_directory=tmp_path)
+        provider = provider_on(opened, server, cache_directory=tmp_path)
         heard = Heard(provider)
 
         provider.initialize(NOBODY)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotReadyError
@@ -44,12 +43,6 @@ def opened() -> Iterator[list[KameleoonProvider]]:
 
     for provider in providers:
         provider.shutdown()
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        yield session
 
 
 def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
@@ -126,10 +119,10 @@ def test_a_file_that_cannot_be_used_is_fatal_until_it_can(
     ],
 )
 def test_a_server_without_an_answer_is_waited_for_in_bounded_time(
-    opened: list[KameleoonProvider], session: requests.Session, answer: Answer, problem: type[Exception], words: str
+    opened: list[KameleoonProvider], answer: Answer, problem: type[Exception], words: str
 ) -> None:
     with ChaosServer(answer) as server:
-        provider = provider_on(opened, server, session=session, default_timeout_millisecond=200)
+        provider = provider_on(opened, server, default_timeout_millisecond=200)
         begun = time.monotonic()
 
         with pytest.raises(problem, match=words):
@@ -140,9 +133,9 @@ def test_a_server_without_an_answer_is_waited_for_in_bounded_time(
         assert time.monotonic() - begun < 1
 
 
-def test_a_server_that_comes_back_is_told_as_ready(opened: list[KameleoonProvider], session: requests.Session) -> None:
+def test_a_server_that_comes_back_is_told_as_ready(opened: list[KameleoonProvider]) -> None:
     with ChaosServer(reply(503)) as server:
-        provider = provider_on(opened, server, session=session, default_timeout_millisecond=200)
+        provider = provider_on(opened, server, default_timeout_millisecond=200)
         heard = Heard(provider)
         with pytest.raises(ProviderNotReadyError):
             provider.initialize(NOBODY)

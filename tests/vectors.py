@@ -39,8 +39,8 @@ from openfeature_kameleoon.visitors.remote import (
     RemoteVisitorDataFilter,
     add_remote_data,
     adopt_visitor_code,
-    parse_visitor_data,
 )
+from openfeature_kameleoon.visitors.remote_answer import parse_visitor_data
 from openfeature_kameleoon.visitors.simulation import parse_simulation
 from openfeature_kameleoon.visitors.store import MemoryVisitorStore
 from openfeature_kameleoon.visitors.traits import Assignment, Exposure, LegalConsent

@@ -63,13 +63,13 @@ class CsvInput:
 
     def chunks(self) -> Iterator[Chunk]:
         """All rows in order. Fails, with the line, on what is no CSV or cannot be read."""
-        with _telling(self.name, lambda: 1):
+        with _telling(self.name, lambda: 0):
             first = self.text.readline()
         delimiter = self.delimiter or max(DELIMITERS.values(), key=first.count)
         reader = csv.reader(chain([first] if first else [], self.text), delimiter=delimiter)
         while True:
             before = reader.line_num
-            with _telling(self.name, lambda: reader.line_num + 1):
+            with _telling(self.name, lambda: reader.line_num):
                 rows = list(islice(reader, CHUNK_ROWS))
             if not rows:
                 return
@@ -83,8 +83,8 @@ def _telling(name: str, line: Callable[[], int]) -> Iterator[None]:
         yield
     except csv.Error as error:
         fail(f"{name}, line {line()}: {error}")
-    except UnicodeDecodeError as error:  # decoded piece by piece: the line is not known
-        fail(f"{name} is not UTF-8 text: {error.reason}, near line {line()}")
+    except UnicodeDecodeError as error:  # decoded piece by piece, some lines ahead
+        fail(f"{name} is not UTF-8 text, somewhere after line {line()}: {error.reason}")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fail(f"{name} is no complete gzip file: {error}")
     except OSError as error:

@@ -20,7 +20,6 @@ from .model import (
     FlagRemains,
     Holdout,
     Number,
-    Raw,
     Segment,
     Settings,
 )
@@ -37,6 +36,9 @@ _FLAGS, _LEGACY_FLAGS, _EXPERIMENTS, _SEGMENTS = (
     "segments",
 )
 _WALKED = frozenset({_FLAGS, _LEGACY_FLAGS, _EXPERIMENTS, _SEGMENTS, "customData"})
+
+_REFERENCES = {"SEGMENT": "segmentId", "TARGET_FEATURE_FLAG": "featureFlagId"}
+_REFERRING = [f'"{kind}"'.encode() for kind in _REFERENCES]
 
 _read_flag_header = msgspec.json.Decoder(FlagHeader).decode
 _read_flag_remains = msgspec.json.Decoder(FlagRemains).decode
@@ -146,6 +148,22 @@ class DataFileIndex:
         except _DECODING_ERRORS as error:
             raise FeatureMalformed(f"segment {segment_id} does not decode: {error}") from error
 
+    def references(self, segment_id: int) -> Iterator[tuple[str, int]]:
+        """The segments and flags that a segment's conditions name: the condition's type and the id."""
+        text = self.segments.get(segment_id, b"")
+        if not any(kind in text for kind in _REFERRING):
+            return
+        try:
+            data = _read_segment(text).conditions_data
+        except _DECODING_ERRORS:  # told in ``problems``
+            return
+        for group in data.first_level if data else ():
+            for condition in group.conditions or ():
+                kind = condition.get("targetingType")
+                number = condition.get(_REFERENCES[kind]) if isinstance(kind, str) and kind in _REFERENCES else None
+                if isinstance(number, int):
+                    yield str(kind), number
+
     def experiment(self, experiment_id: int) -> Experiment | None:
         """Decode one 2.x experiment; ``None`` when the file has none of this id. Raises ``FeatureMalformed``."""
         text = self.experiments.get(experiment_id)
@@ -170,56 +188,58 @@ class DataFileIndex:
     def changed_since(self, previous: DataFileIndex, breathe: Callable[[], None] | None = None) -> list[str]:
         """Keys that were added, removed or whose answers may differ, also through a segment or a group.
 
-        A flag or segment whose text differs counts as changed, if only by its white space.
+        Text that differs in nothing but the white space between its parts has not changed.
         """
         breathe = breathe or _go_on
-        are_all_changed = self._rules_for_all() != previous._rules_for_all()
-        segments = self._segments_changed_since(previous, breathe)
-        changed = []
-        for key in {**previous.flags, **self.flags}:
-            definition = self.definition(key)
-            if (
-                are_all_changed
-                or definition is None
-                or definition != previous.definition(key)
-                or not segments.isdisjoint(self.flags[key].segment_ids)
-            ):
-                changed.append(key)
+        keys = {**previous.flags, **self.flags}
+        if self._rules_for_all() != previous._rules_for_all():
+            return list(keys)
+        rewritten = set()
+        for key in keys:
+            if not _is_same(_text(self.flags.get(key)), _text(previous.flags.get(key))):
+                rewritten.add(key)
             breathe()
-        return changed
-
-    def definition(self, key: str) -> tuple[object, ...] | None:
-        """What a flag's answers depend on besides segments and settings, comparable between two data files."""
-        flag = self.flags.get(key)
-        if flag is None:
-            return None
-        bucketing = flag.bucketing_custom_data_id
-        return (
-            flag.text,
-            self.groups.get(flag.group) if flag.group else None,
-            self.index_of_custom_data_id.get(bucketing) if bucketing else None,
-        )
+        segments = self._segments_changed_since(previous, rewritten, breathe)
+        return [
+            key
+            for key in keys
+            if key in rewritten
+            or self._ties(key) != previous._ties(key)
+            or not segments.isdisjoint(self.flags[key].segment_ids)
+        ]
 
     def _rules_for_all(self) -> tuple[object, ...]:
         """What the answers of all flags depend on."""
         settings = self.settings
         return self.is_legacy, self.holdout, settings.consent_type, settings.consent_opt_out_behavior
 
-    def _segments_changed_since(self, previous: DataFileIndex, breathe: Callable[[], None]) -> set[int]:
+    def _ties(self, key: str) -> tuple[object, ...]:
+        """What a flag's answers depend on besides its text, its segments and the rules for all."""
+        flag = self.flags[key]
+        bucketing = flag.bucketing_custom_data_id
+        return (
+            self.groups.get(flag.group) if flag.group else None,
+            self.index_of_custom_data_id.get(bucketing) if bucketing else None,
+        )
+
+    def _segments_changed_since(
+        self, previous: DataFileIndex, rewritten: set[str], breathe: Callable[[], None]
+    ) -> set[int]:
         """Ids of the segments that may match others than before, also through segments and flags they refer to."""
         users: dict[int, list[int]] = {}
         waiting = []
         for segment_id in {**previous.segments, **self.segments}:
             text = self.segments.get(segment_id)
-            if text is None or text != previous.segments.get(segment_id):
+            if text is None or not _is_same(text, previous.segments.get(segment_id)):
                 waiting.append(segment_id)
-            elif b'"SEGMENT"' in text or b'"TARGET_FEATURE_FLAG"' in text:
-                for condition in _conditions(text):
-                    used, flag_id = condition.get("segmentId"), condition.get("featureFlagId")
-                    if isinstance(used, int) and (used in self.segments or used in previous.segments):
-                        users.setdefault(used, []).append(segment_id)
-                    if isinstance(flag_id, int) and self._flag_text(flag_id) != previous._flag_text(flag_id):
-                        waiting.append(segment_id)
+            else:
+                for kind, number in self.references(segment_id):
+                    if kind == "SEGMENT" and (number in self.segments or number in previous.segments):
+                        users.setdefault(number, []).append(segment_id)
+                    elif kind == "TARGET_FEATURE_FLAG":
+                        key = self.flag_keys_by_id.get(number)
+                        if key in rewritten or key != previous.flag_keys_by_id.get(number):
+                            waiting.append(segment_id)
             breathe()
         changed: set[int] = set()
         while waiting:
@@ -229,23 +249,25 @@ class DataFileIndex:
                 waiting += users.get(segment_id, ())
         return changed
 
-    def _flag_text(self, flag_id: int) -> bytes | None:
-        key = self.flag_keys_by_id.get(flag_id)
-        return None if key is None else self.flags[key].text
-
 
 def _go_on() -> None:
     """A ``breathe`` for those who are in a hurry."""
 
 
-def _conditions(segment_text: bytes) -> Iterator[Raw]:
-    """The conditions of a segment; none of one that does not decode."""
+def _text(flag: FlagText | None) -> bytes | None:
+    return None if flag is None else flag.text
+
+
+def _is_same(text: bytes | None, other: bytes | None) -> bool:
+    """Whether two JSON texts say the same, however they are laid out."""
+    if text == other:
+        return True
+    if text is None or other is None:
+        return False
     try:
-        data = _read_segment(segment_text).conditions_data
-    except _DECODING_ERRORS:  # told in ``problems``
-        return
-    for group in data.first_level if data else ():
-        yield from group.conditions or ()
+        return msgspec.json.format(text, indent=-1) == msgspec.json.format(other, indent=-1)
+    except _DECODING_ERRORS:
+        return False
 
 
 class _Reader:

@@ -19,7 +19,7 @@ from .evaluation import (
     Group,
     Holdout,
 )
-from .segments import ALL_VISITORS, Segments, Targeting, nobody
+from .segments import ALL_VISITORS, HEAVIEST_BYTES, Segments, Targeting, nobody
 from .targeting import EVERYBODY, leaves
 from .variables import compile_variation
 
@@ -44,10 +44,14 @@ def compile_flag(
         for variable in variation.variables.values()
         if variable.problem
     ]
+    weight = 0
     for definition in flag.rules or ():
         if definition.id is None:
             problems.append("a rule without an id is left out")
             continue
+        weight += segments.weight(definition.segment_id) if definition.segment_id else 0
+        if weight > HEAVIEST_BYTES:
+            raise FeatureMalformed(f"the rules of {key!r:.100} test more than {HEAVIEST_BYTES >> 20} MB of conditions")
         rule = _rule(flag, definition, index, segments)
         if rule.problem is not None:
             problems.append(f"rule {rule.id} matches nobody: {rule.problem}")

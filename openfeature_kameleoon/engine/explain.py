@@ -67,16 +67,22 @@ class Explanation:
     def as_text(self) -> str:
         """The explanation as an indented tree."""
         evaluation = self.evaluation
-        head = f"{self.flag_key} for {self.visitor_code}: {evaluation.variation_key} ({evaluation.reason})"
-        return "\n".join([head, *_lines(self.steps, "")])
+        flag, visitor, variation = map(_on_one_line, (self.flag_key, self.visitor_code, evaluation.variation_key))
+        return "\n".join([f"{flag} for {visitor}: {variation} ({evaluation.reason})", *_lines(self.steps, "")])
 
 
 def _lines(steps: list[Step], indent: str) -> Iterator[str]:
     for step in steps:
         is_last = step is steps[-1]
         facts = ", ".join(f"{name} {value!r}" for name, value in step.facts.items() if value is not None)
-        yield f"{indent}{'└─' if is_last else '├─'} {step.name}: {step.outcome}{f' ({facts})' if facts else ''}"
+        told = f"{_on_one_line(step.name)}: {_on_one_line(step.outcome)}"
+        yield f"{indent}{'└─' if is_last else '├─'} {told}{f' ({facts})' if facts else ''}"
         yield from _lines(step.steps, indent + ("   " if is_last else "│  "))
+
+
+def _on_one_line(text: str) -> str:
+    """Foreign text without control characters, which would reach a terminal."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 class Teller:

@@ -32,7 +32,16 @@ class Ruleset:
     ``changed`` are the keys whose decisions may not be taken over from ``previous``.
     """
 
-    __slots__ = ("_experiments", "_labels", "_legacy_experiments", "decisions", "flags", "index", "segments")
+    __slots__ = (
+        "_experiments",
+        "_labels",
+        "_legacy_experiments",
+        "_malformed",
+        "decisions",
+        "flags",
+        "index",
+        "segments",
+    )
 
     def __init__(
         self,
@@ -50,6 +59,7 @@ class Ruleset:
         self._labels: dict[str, str | int] = {**(labels or {}), "version": index.date_modified}
         self._experiments: dict[int, tuple[str, Rule]] | None = None
         self._legacy_experiments: dict[int, CompiledExperiment] = {}
+        self._malformed: dict[str, str] = {}
         if previous is not None:
             self._take_over(previous, frozenset(changed))
 
@@ -70,11 +80,15 @@ class Ruleset:
         """The flag with all its answers, compiled if it was not yet. Raises as ``decide`` does."""
         flag = self.flags.get(key)
         if flag is None:
-            definition = self.index.flag(key)
+            if key in self._malformed:  # to find that out may have taken long
+                raise FeatureMalformed(self._malformed[key])
             try:
-                flag = compile_flag(key, definition, self.index, self.segments, self._labels)
+                flag = compile_flag(key, self.index.flag(key), self.index, self.segments, self._labels)
             except RecursionError as error:
                 raise FeatureMalformed(f"feature flag {key!r:.100} is nested too deeply") from error
+            except FeatureMalformed as error:
+                self._malformed[key] = error.message
+                raise
             flag = self.flags.setdefault(key, flag)  # another thread's, if that was first: a decision is made of it
         return flag
 

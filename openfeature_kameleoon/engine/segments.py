@@ -15,7 +15,13 @@ from .matching import Test
 from .scope import FlagRule, Scope, UnusableCondition
 from .targeting import EVERYBODY, Predicate, Tree, compile_conditions, predicate
 
-__all__ = ["Segments", "Targeting", "nobody"]
+__all__ = ["HEAVIEST_BYTES", "Segments", "Targeting", "nobody"]
+
+DEEPEST_LEVEL = 16
+"""How many segments may refer to one another in a row. Real ones go two or three deep."""
+
+HEAVIEST_BYTES = 128 << 20
+"""How much text of conditions a flag may have tested, each segment counted as often as it is referred to."""
 
 
 class Targeting(NamedTuple):
@@ -28,6 +34,16 @@ class Targeting(NamedTuple):
 ALL_VISITORS = Targeting(EVERYBODY, None)
 
 
+class _Reach(NamedTuple):
+    """What testing a segment comes to, with the segments and flags that it refers to."""
+
+    levels: int
+    bytes: int
+
+
+_ENDLESS = _Reach(DEEPEST_LEVEL, HEAVIEST_BYTES)
+
+
 def nobody(visitor: Visitor) -> bool:
     """The predicate of a segment that makes no sense."""
     return False
@@ -36,19 +52,20 @@ def nobody(visitor: Visitor) -> bool:
 class Segments:
     """Compiles segments against their data file, each once, whichever rules share it."""
 
-    __slots__ = ("_compiled", "_index", "_scope")
+    __slots__ = ("_compiled", "_flag_rules", "_index", "_problems", "_reaches", "_scope")
 
     def __init__(self, index: DataFileIndex, scope: Scope) -> None:
         self._index = index
         self._scope = replace(scope, rules_of_flag=self._rules_of_flag)
         self._compiled: dict[tuple[int, int | None], Targeting] = {}
+        self._flag_rules: dict[int, tuple[FlagRule, ...]] = {}
+        self._problems: dict[int, str] = {}
+        self._reaches: dict[int, _Reach] = {}
 
-    def targeting(
-        self, segment_id: int, campaign_id: int | None = None, inside: tuple[int, ...] = ()
-    ) -> Targeting | None:
+    def targeting(self, segment_id: int, campaign_id: int | None = None) -> Targeting | None:
         """Whom a segment matches while a campaign is tested; ``None`` when the file has no such segment.
 
-        ``inside`` are the segments being compiled that refer to this one. Raises ``FeatureMalformed``.
+        Raises ``FeatureMalformed``, also for one that leads back to itself or through too many others.
         """
         text = self._index.segments.get(segment_id)
         if text is None:
@@ -57,14 +74,25 @@ class Segments:
         known = (segment_id, campaign_id if minds_campaign else None)
         targeting = self._compiled.get(known)
         if targeting is None:
-            segment = self._index.segment(segment_id)
-            targeting = self.compile(segment, campaign_id, (*inside, segment_id)) if segment else ALL_VISITORS
+            if segment_id in self._problems:
+                raise FeatureMalformed(self._problems[segment_id])
+            try:
+                self._check_reach(segment_id)
+                segment = self._index.segment(segment_id)
+                targeting = self.compile(segment, campaign_id) if segment else ALL_VISITORS
+            except FeatureMalformed as error:
+                self._problems[segment_id] = error.message
+                raise
             self._compiled[known] = targeting
         return targeting
 
-    def compile(self, segment: Segment, campaign_id: int | None, inside: tuple[int, ...] = ()) -> Targeting:
+    def weight(self, segment_id: int) -> int:
+        """How many bytes of conditions testing a segment comes to."""
+        return self._reach(segment_id).bytes
+
+    def compile(self, segment: Segment, campaign_id: int | None) -> Targeting:
         """Whom a segment matches that no rule shares, as 2.x files embed them. Raises ``FeatureMalformed``."""
-        scope = replace(self._scope, campaign_id=campaign_id, segment=partial(self._nested, campaign_id, inside))
+        scope = replace(self._scope, campaign_id=campaign_id, segment=partial(self._nested, campaign_id))
         conditions = LEGACY_CONDITIONS if self._index.is_legacy else CONDITIONS
         try:
             tree = compile_conditions(segment.conditions_data, scope, conditions)
@@ -72,21 +100,69 @@ class Segments:
         except (UnusableCondition, RecursionError) as error:
             raise FeatureMalformed(f"segment {segment.id!r:.40} makes no sense: {error}") from error
 
-    def _nested(self, campaign_id: int | None, inside: tuple[int, ...], segment_id: int) -> Test | None:
-        """The test of a segment that another one refers to; ``None`` for a missing, broken or circular one."""
-        if segment_id in inside:
-            return None
+    def _nested(self, campaign_id: int | None, segment_id: int) -> Test | None:
+        """The test of a segment that another one refers to; ``None`` for a missing or broken one."""
         try:
-            targeting = self.targeting(segment_id, campaign_id, inside)
+            targeting = self.targeting(segment_id, campaign_id)
         except FeatureMalformed:
             return None
         return None if targeting is None else targeting.matches or _anybody
 
+    def _check_reach(self, segment_id: int) -> None:
+        """Refuse what has no end, or as good as none, whichever of its segments is asked for first."""
+        levels, size = self._reach(segment_id)
+        if levels > DEEPEST_LEVEL:
+            raise FeatureMalformed(
+                f"segment {segment_id} makes no sense: it leads back to itself, or through more than"
+                f" {DEEPEST_LEVEL} segments in a row"
+            )
+        if size > HEAVIEST_BYTES:
+            raise FeatureMalformed(
+                f"segment {segment_id} makes no sense: it comes to more than {HEAVIEST_BYTES >> 20} MB of conditions"
+            )
+
+    def _reach(self, segment_id: int) -> _Reach:
+        """How far a segment leads; found without recursion, since that may be very far."""
+        known = self._reaches
+        begun: dict[int, tuple[list[int], int]] = {}
+        waiting = [segment_id]
+        while waiting:
+            number = waiting[-1]
+            if number in known:
+                waiting.pop()
+            elif number not in begun:
+                begun[number] = self._refers_to(number)
+                waiting += (inner for inner in begun[number][0] if inner not in begun)
+            else:
+                segments, size = begun[number]
+                reaches = [known.get(inner, _ENDLESS) for inner in segments]  # one begun, not known yet, leads here
+                levels = 1 + max((reach.levels for reach in reaches), default=0)
+                size += sum(reach.bytes for reach in reaches)
+                known[number] = _Reach(min(levels, DEEPEST_LEVEL + 1), min(size, HEAVIEST_BYTES + 1))
+        return known[segment_id]
+
+    def _refers_to(self, segment_id: int) -> tuple[list[int], int]:
+        """The segments that a segment names, and its bytes with those of the flags that it looks at."""
+        index = self._index
+        segments, size = [], len(index.segments.get(segment_id, b""))
+        for kind, number in index.references(segment_id):
+            if kind == "SEGMENT" and number in index.segments:
+                segments.append(number)
+            elif kind == "TARGET_FEATURE_FLAG" and number in index.flag_keys_by_id:
+                size += len(index.flags[index.flag_keys_by_id[number]].text)
+        return segments, size
+
     def _rules_of_flag(self, flag_id: int) -> tuple[FlagRule, ...]:
         """What TARGET_FEATURE_FLAG needs of another flag; nothing of one that is missing or broken."""
+        rules = self._flag_rules.get(flag_id)
+        if rules is None and flag_id in self._index.flag_keys_by_id:
+            rules = self._flag_rules[flag_id] = self._read_rules(self._index.flag_keys_by_id[flag_id])
+        return rules or ()
+
+    def _read_rules(self, key: str) -> tuple[FlagRule, ...]:
         try:
-            flag = self._index.flag(self._index.flag_keys_by_id[flag_id])
-        except (KeyError, FeatureMalformed):
+            flag = self._index.flag(key)
+        except FeatureMalformed:  # it says so itself when it is asked for
             return ()
         return tuple(
             FlagRule(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import groupby
 
 from ..datafile.model import ConditionGroup, ConditionsData, Raw
 from ..visitors.visitor import Visitor
@@ -30,7 +30,8 @@ __all__ = [
 
 Predicate = Callable[[Visitor], bool]
 
-T = TypeVar("T")
+MOST_TURNS = 100
+"""How often a segment may turn from OR to AND and back: each turn is a level in its tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,20 @@ def _join(items: Sequence[Tree], operators: Iterable[bool | None], *, may_lack_o
             is_or = operator()
         heads.append((is_or, tree))
         tree = waiting.popleft()
-    for is_or, head in reversed(heads):
-        tree = Node(is_or, head, tree)
+    runs = [(is_or, [head for _, head in run]) for is_or, run in groupby(heads, key=lambda head: head[0])]
+    if len(runs) > MOST_TURNS:
+        raise UnusableCondition(f"it turns from OR to AND and back more than {MOST_TURNS} times")
+    for is_or, run in reversed(runs):
+        tree = _balanced(is_or, [*run, tree])
     return tree
+
+
+def _balanced(is_or: bool | None, trees: Sequence[Tree]) -> Tree:
+    """Trees joined by one operator, whose grouping changes nothing: thousands of them must not nest as deep."""
+    if len(trees) == 1:
+        return trees[0]
+    half = len(trees) // 2
+    return Node(is_or, _balanced(is_or, trees[:half]), _balanced(is_or, trees[half:]))
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:

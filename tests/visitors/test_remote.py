@@ -29,8 +29,8 @@ from openfeature_kameleoon.visitors.remote import (
     RemoteVisitorDataFilter,
     add_remote_data,
     adopt_visitor_code,
-    parse_visitor_data,
 )
+from openfeature_kameleoon.visitors.remote_answer import parse_visitor_data
 from openfeature_kameleoon.visitors.traits import Assignment, Exposure, PageVisit, VisitHistory
 from openfeature_kameleoon.visitors.visitor import Visitor
 from tests.vectors import Stage, data_object, vectors

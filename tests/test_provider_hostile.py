@@ -1,0 +1,270 @@
+"""Contexts that nobody should pass: nothing raises, and the caller's very default comes back, in both paths."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import FlagResolutionDetails
+
+from openfeature_kameleoon import KameleoonProvider
+from openfeature_kameleoon.context import KINDS, VARIABLE_KEY
+from tests.clock import FakeClock
+from tests.faces import provider_of
+from tests.vectors import data_file
+
+FLAG = "checkout_redesign"
+
+
+class Hostile:
+    """Whatever is asked of it, it raises."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise ZeroDivisionError
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __eq__ = __hash__ = __len__ = __iter__ = __bool__ = __float__ = __repr__ = __str__  # type: ignore[assignment]
+
+
+class HostileText(str):
+    """A text that raises when it is compared, hashed or measured."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    def __hash__(self) -> int:
+        raise ZeroDivisionError
+
+    def __len__(self) -> int:
+        raise ZeroDivisionError
+
+    def upper(self) -> str:
+        raise ZeroDivisionError
+
+
+class HostileNumber(float):
+    """A number that raises when anything is asked of it."""
+
+    def __float__(self) -> float:
+        raise ZeroDivisionError
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+class HostileMapping(Mapping[str, Any]):
+    """A mapping that says it has members, and raises when they are asked for."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        raise ZeroDivisionError
+
+    def __getitem__(self, key: str) -> Any:
+        raise ZeroDivisionError
+
+
+def cyclic_list() -> list[Any]:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    return cycle
+
+
+def cyclic_mapping() -> dict[str, Any]:
+    cycle: dict[str, Any] = {}
+    cycle.update(dict.fromkeys(("self", "index", "goalId", "url", "cookies", "browserType"), cycle))
+    return cycle
+
+
+def deep_list() -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(50_000):
+        deep = [deep]
+    return deep
+
+
+HOSTILE: dict[str, Any] = {
+    "raises": Hostile,
+    "text": lambda: HostileText("CHROME"),
+    "number": lambda: HostileNumber(5),
+    "mapping": HostileMapping,
+    "cyclic list": cyclic_list,
+    "cyclic mapping": cyclic_mapping,
+    "deep list": deep_list,
+    "bytes": lambda: b"\xff\xfe",
+    "class": lambda: Hostile,
+    "generator": lambda: (item for item in ("a",)),
+    "not a number": lambda: float("nan"),
+    "infinite": lambda: float("inf"),
+    "huge integer": lambda: 10**5000,
+    "2**70": lambda: 2**70,
+    "megabyte": lambda: "x" * 1_000_000,
+    "surrogate": lambda: "\ud800",
+    "many keys": lambda: {f"key {number}": number for number in range(10_000)},
+    "many values": lambda: ["x"] * 10_000,
+    "complex": lambda: 1j,
+}
+PLACES = [*KINDS, "plan", "cart_value", VARIABLE_KEY, "unknown"]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> KameleoonProvider:
+    return provider_of(tmp_path_factory.mktemp("site"), data_file(), clock=FakeClock())
+
+
+@pytest.fixture(scope="module")
+def flags(provider: KameleoonProvider) -> Iterator[OpenFeatureClient]:
+    api.set_provider_and_wait(provider)
+
+    yield api.get_client()
+
+    api.shutdown()
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+
+    yield loop
+
+    loop.close()
+
+
+def must_be_answered(details: Any, default: object) -> None:
+    """A boolean, or the very default with one of the errors that a context can be the reason of."""
+    if details.error_code is None:
+        assert type(details.value) is bool
+    else:
+        assert details.value is default
+        assert details.error_code in (ErrorCode.INVALID_CONTEXT, ErrorCode.FLAG_NOT_FOUND, ErrorCode.GENERAL)
+        assert len(details.error_message) < 300
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_value_is_answered_everywhere(
+    flags: OpenFeatureClient, loop: asyncio.AbstractEventLoop, what: str, place: str
+) -> None:
+    default: Any = object()
+    for value in (HOSTILE[what](), [HOSTILE[what]()], {"index": 0, "values": HOSTILE[what](), "url": HOSTILE[what]()}):
+        context = EvaluationContext("somebody", {place: value})
+
+        must_be_answered(flags.get_boolean_details(FLAG, default, context), default)
+        answer = loop.run_until_complete(flags.get_boolean_details_async(FLAG, default, context))
+        must_be_answered(answer, default)
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_keys_and_contexts_are_answered(provider: KameleoonProvider, what: str) -> None:
+    default: Any = Hostile()
+    hostile = HOSTILE[what]()
+    for key, context in (
+        (FLAG, EvaluationContext(hostile)),
+        (FLAG, EvaluationContext("somebody", hostile)),
+        (FLAG, hostile),
+        (hostile, EvaluationContext("somebody")),
+    ):
+        details = provider.resolve_boolean_details(key, default, context)
+
+        assert details.value is default or type(details.value) is bool
+
+
+@pytest.mark.parametrize("attributes", [[1], "plan", 5, {1: 2, None: 3, ("a",): 4}, {"": "", "\0": "\0"}])
+def test_attributes_that_are_no_mapping_of_texts_are_answered(provider: KameleoonProvider, attributes: Any) -> None:
+    default: Any = object()
+
+    details = provider.resolve_boolean_details(FLAG, default, EvaluationContext("somebody", attributes))
+
+    must_be_answered(details, default)
+
+
+def test_ten_thousand_attributes_are_read(flags: OpenFeatureClient) -> None:
+    attributes: dict[str, Any] = {f"key {number}": Hostile() for number in range(10_000)}
+
+    details = flags.get_string_details("t_custom_data", "", EvaluationContext("v", {**attributes, "cart_value": 20}))
+
+    assert details.value == "on"
+
+
+def test_what_a_hostile_context_leaves_behind_does_not_disturb_the_next_evaluation(
+    provider: KameleoonProvider,
+) -> None:
+    for place in PLACES:
+        for make in HOSTILE.values():
+            provider.resolve_boolean_details(FLAG, False, EvaluationContext("visitor-004", {place: make()}))
+
+    details = provider.resolve_boolean_details(FLAG, False, EvaluationContext("visitor-004"))
+
+    assert (details.value, details.variant, details.error_code) == (True, "one_page", None)
+
+
+# --- anything at all --------------------------------------------------------------------------------------------
+
+KEYS = [
+    FLAG,
+    "pricing_test",
+    "new_search",
+    "disabled_in_env",
+    "no_rules",
+    "nope",
+    *(flag["featureKey"] for flag in data_file()["featureFlags"] if flag["featureKey"].startswith("t_")),
+]
+DEFAULTS: dict[str, Any] = {"boolean": True, "string": "mine", "integer": 7, "float": 7.5, "object": {"mine": 1}}
+TYPES: dict[str, tuple[type, ...]] = {
+    **{kind: (type(default),) for kind, default in DEFAULTS.items()},
+    "object": (dict, list),
+}
+NAMES = st.sampled_from([*PLACES, "index", "values", *(field.name for kind in KINDS.values() for field in kind.fields)])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> list[KameleoonProvider]:
+    """Two providers that are asked the same in the same order."""
+    return [provider_of(tmp_path_factory.mktemp("twin"), data_file(), clock=FakeClock()) for _ in range(2)]
+
+
+@given(
+    code=st.text(max_size=300) | st.none() | st.integers(),
+    attributes=st.dictionaries(NAMES | st.text(), VALUES, max_size=5),
+    key=st.sampled_from(KEYS),
+    kind=st.sampled_from(list(DEFAULTS)),
+)
+def test_any_context_is_answered_with_the_right_type_and_always_alike(
+    twins: list[KameleoonProvider], code: Any, attributes: dict[str, Any], key: str, kind: str
+) -> None:
+    default, context = DEFAULTS[kind], EvaluationContext(code, attributes)
+
+    answers: list[FlagResolutionDetails[Any]] = [
+        getattr(twin, f"resolve_{kind}_details")(key, default, context) for twin in twins
+    ]
+
+    for details in answers:
+        assert type(details.value) in TYPES[kind]
+        assert details.value is default or (details.error_code, details.reason == "DISABLED") == (None, False)
+        assert details.error_code is not ErrorCode.GENERAL
+        assert (details.variant is None) is (details.error_code is not None or details.reason == "DISABLED")
+    assert answers[0] == answers[1]
+
+
+@given(st.datetimes() | st.just(datetime.min) | st.just(datetime.max))
+def test_any_date_is_data_or_refused(provider: KameleoonProvider, value: datetime) -> None:
+    details = provider.resolve_string_details("t_custom_data", "", EvaluationContext("dated", {"plan": value}))
+
+    assert details.error_code in (None, ErrorCode.INVALID_CONTEXT)
