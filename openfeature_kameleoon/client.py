@@ -15,7 +15,7 @@ from typing import Any
 from .aliases import ALIASES, bind_alias
 from .clock import SYSTEM_CLOCK, Clock
 from .configuration import KameleoonClientConfiguration, load_configuration
-from .context import new_data
+from .context import new_data, revenue_of
 from .datafile.events import EventKind
 from .datafile.freshness import Status
 from .engine.batch import assign
@@ -136,7 +136,8 @@ class KameleoonClient:
     def get_variations(self, visitor_code: str, only_active: bool = False, track: bool = True) -> dict[str, Variation]:
         """The visitor's variations by flag key; flags that are switched off or malformed are left out."""
         check_visitor_code(visitor_code)
-        return _variations(self.ruleset, lambda key: self._evaluate(visitor_code, key, track), only_active)
+        ruleset, evaluate = self.ruleset, self.evaluator.evaluate
+        return _variations(ruleset, lambda key: evaluate(ruleset, key, visitor_code, is_tracked=track), only_active)
 
     def peek_variations(self, visitor_code: str, *, only_active: bool = False) -> dict[str, Variation]:
         """The same, without anything being remembered or reported."""
@@ -252,9 +253,13 @@ class KameleoonClient:
         negative: bool = False,
         metadata: Iterable[CustomData] | None = None,
     ) -> None:
-        """Report that the visitor reached a goal; never waits. Raises ``VisitorCodeInvalid``."""
+        """Report that the visitor reached a goal; never waits.
+
+        Raises ``VisitorCodeInvalid``, or ``VisitorDataInvalid`` when the revenue is no finite number.
+        """
         identifier = None if is_unique_identifier is None else UniqueIdentifier(is_unique_identifier)
-        conversion = Conversion(goal_id, revenue, negative, tuple(metadata) if metadata is not None else None)
+        of_what = tuple(metadata) if metadata is not None else None
+        conversion = Conversion(goal_id, revenue_of(revenue), negative, of_what)
         self.add_data(visitor_code, identifier, conversion)
         self.evaluator.report(self.evaluator.visitor(visitor_code), self.ruleset.index)
 

@@ -54,8 +54,7 @@ def assign(
     if column is not None and has_header is False:
         raise click.UsageError("--column needs a header")
     started = time.monotonic()
-    counts: Counter[str] = Counter()
-    skipped = 0
+    counts: Counter[str | None] = Counter()
     with source.client() as client, reading(visitors, DELIMITERS.get(delimiter or "")) as file:
         assign_all = partial(client.assign, flag)
         assign_all(())  # fails here where the flag cannot be assigned
@@ -70,7 +69,8 @@ def assign(
         )
         if layout.unused and not keep_columns:
             warn(f"no custom data of this data file, so not used: {', '.join(layout.unused)}")
-        with writing(output) as write, _progress(flag, file) as show:
+        is_seen = output == "-" and sys.stdout.isatty()  # then a bar would stand between the rows
+        with writing(output) as write, _progress(flag, file, is_wanted=not is_seen) as show:
             write([layout.header()])
             for chunk in chain([start], chunks):
                 headers = int(layout.has_header and chunk is start)
@@ -80,10 +80,9 @@ def assign(
                     position, problem = bad[0]
                     fail(f"{visitors}, line {chunk.line_of(position + headers)}: {problem} (--skip-invalid goes on)")
                 write(layout.written(rows, keys))
-                counts.update(filter(None, keys))
-                skipped += len(bad)
+                counts.update(keys)
                 show(chunk, sum(counts.values()))
-    _tell(flag, counts, skipped, time.monotonic() - started)
+    _tell(flag, counts, time.monotonic() - started)
 
 
 Assign = Callable[[Sequence[Item]], Iterator[str]]
@@ -107,11 +106,11 @@ def _keys(assign_all: Assign, items: Sequence[Item]) -> tuple[Sequence[str | Non
 
 
 @contextmanager
-def _progress(flag: str, file: CsvInput) -> Iterator[Callable[[Chunk, int], None]]:
+def _progress(flag: str, file: CsvInput, *, is_wanted: bool) -> Iterator[Callable[[Chunk, int], None]]:
     """A bar on stderr, if that is a terminal; of a pipe, whose length nobody knows, the rows alone."""
     screen = console(sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    with Progress(*columns, console=screen, transient=True, disable=not (is_wanted and screen.is_terminal)) as progress:
         task = progress.add_task(f"{flag}: 0 visitors", total=file.size)
 
         def show(chunk: Chunk, visitors: int) -> None:
@@ -120,8 +119,9 @@ def _progress(flag: str, file: CsvInput) -> Iterator[Callable[[Chunk, int], None
         yield show
 
 
-def _tell(flag: str, counts: Counter[str], skipped: int, seconds: float) -> None:
-    """Who got what, in numbers, on stderr: stdout may be the file."""
+def _tell(flag: str, counts: Counter[str | None], seconds: float) -> None:
+    """Who got what, in numbers, on stderr: stdout may be the file. ``None`` counts what is no visitor code."""
+    skipped = counts.pop(None, 0)
     visitors = sum(counts.values())
     screen = console(sys.stderr)
     rate = f" in {seconds:.1f} s" if seconds >= 0.1 else ""

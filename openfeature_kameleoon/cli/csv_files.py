@@ -33,7 +33,7 @@ WriteRows = Callable[[Iterable[Sequence[str]]], None]
 
 
 class Chunk(NamedTuple):
-    """Some rows, blank lines among them, and how many lines of the file and bytes on disk come before their end."""
+    """Some rows, blank lines among them; the lines of the file before them, and its bytes read at their end."""
 
     rows: list[list[str]]
     lines_before: int

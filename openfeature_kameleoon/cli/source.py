@@ -72,7 +72,10 @@ class Source:
 
     @property
     def _is_on_disk(self) -> bool:
-        return self.data_file is not None and urlsplit(self.data_file).scheme not in ("http", "https")
+        try:
+            return self.data_file is not None and urlsplit(self.data_file).scheme not in ("http", "https")
+        except ValueError as error:
+            fail(f"{self.data_file} is no URL: {error}")
 
     @contextmanager
     def client(self) -> Iterator[KameleoonClient]:

@@ -87,8 +87,9 @@ class Segments:
         return targeting
 
     def weight(self, segment_id: int) -> int:
-        """How many bytes of conditions testing a segment comes to."""
-        return self._reach(segment_id).bytes
+        """How many bytes of conditions testing a segment comes to; none for one that is refused."""
+        levels, size = self._reach(segment_id)
+        return 0 if levels > DEEPEST_LEVEL or size > HEAVIEST_BYTES else size
 
     def compile(self, segment: Segment, campaign_id: int | None) -> Targeting:
         """Whom a segment matches that no rule shares, as 2.x files embed them. Raises ``FeatureMalformed``."""

@@ -30,7 +30,7 @@ __all__ = [
 
 Predicate = Callable[[Visitor], bool]
 
-MOST_TURNS = 100
+MOST_TURNS = 50
 """How often a segment may turn from OR to AND and back: each turn is a level in its tree."""
 
 

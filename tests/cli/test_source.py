@@ -20,9 +20,10 @@ EVALUATE = ("evaluate", "new_checkout", "--visitor", "ada", "--output", "json")
         ([], "a data file is needed: --data-file PATH|URL or --site-code CODE"),
         (["--data-file", "a", "--site-code", "b"], "--data-file and --site-code exclude each other"),
         (["--data-file", "a", "--timeout", "0"], "--timeout"),
+        (["--data-file", "http://[::1"], "http://[::1 is no URL"),
     ],
 )
-def test_exactly_one_source_is_needed(run: Run, options: list[str], message: str) -> None:
+def test_exactly_one_source_is_needed_and_must_make_sense(run: Run, options: list[str], message: str) -> None:
     result = run(*EVALUATE, *options)
 
     assert result.exit_code == 2
