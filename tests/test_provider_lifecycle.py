@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_used_is_fatal_until_it_can(
     [
         (reply(503), ProviderNotReadyError, "503"),
         (reply(403), ProviderFatalError, "site code"),
-        (hangs(), ProviderNotReadyError, "no data file came within the time-out"),
+        (hangs(), ProviderNotReadyError, "within the time-out|in time"),
     ],
 )
 def test_a_server_without_an_answer_is_waited_for_in_bounded_time(

@@ -168,8 +168,8 @@ class _Text:
                 raise self.malformed(place, "nested too deeply") from error
             except ValueError as error:
                 problem, end = error, self.end
-            # A value that reaches the window's edge may be a number cut in two.
-            if end < self.end or self.end == len(self.raw):
+            # A number may be cut in two: at the window's edge, or before what is left there, at most "e+".
+            if end + 2 < self.end or self.end == len(self.raw):
                 if problem is None:
                     return end
                 at = problem.pos + self.start if isinstance(problem, json.JSONDecodeError) else place

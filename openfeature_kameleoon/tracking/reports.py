@@ -18,7 +18,7 @@ def take_report(visitor: Visitor, index: DataFileIndex, now: float) -> list[Even
 
     The caller holds the store's lock. Conversions come last, so that the server knows the exposure first (6.4).
     """
-    unsent = visitor.unsent or []
+    unsent = visitor.unsent
     is_consented = index.settings.consent_type != "REQUIRED" or visitor.traits.consent is LegalConsent.GIVEN
     due = [item for item in unsent if is_consented or _needs_no_consent(item)]
     if not due:

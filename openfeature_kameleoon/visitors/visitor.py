@@ -65,7 +65,7 @@ class Visitor(msgspec.Struct, gc=False):
     ``known`` is false for a visitor that is asked about but not stored: some conditions tell the two apart.
     ``started`` is when the current visit began, as far as this process knows (5.4); ``last_seen`` is monotonic, and
     ``tick`` orders visitors by it. ``unsent`` holds what is still to be reported: custom data by index, everything else
-    as itself. ``size`` is an estimate of the bytes that it takes.
+    as itself; codes that are linked share one list. ``size`` is an estimate of the bytes that it takes.
     """
 
     code: str
@@ -78,7 +78,7 @@ class Visitor(msgspec.Struct, gc=False):
     is_unique_identifier: bool = False
     custom_data: dict[int, Values] = _NOTHING
     assignments: dict[int, Assignment] = _NOTHING
-    unsent: list[object] | None = None
+    unsent: tuple[object, ...] | list[object] = ()
     traits: Traits = _NO_TRAITS
 
     def own_traits(self) -> Traits:
@@ -120,18 +120,16 @@ class Visitor(msgspec.Struct, gc=False):
         for segment in map(TargetedSegment, segment_ids):
             _set_unsent(self, _equal_to(segment), segment, is_unsent=True)
 
-    def keep_unsent(self, items: list[object]) -> None:
-        """Have only these items reported later."""
-        if self.hashing_code is None:  # a linked visitor shares the list with its other codes
-            self.unsent = items or None
-        elif self.unsent is not None:
+    def keep_unsent(self, items: Iterable[object]) -> None:
+        """Have these items, and no others, reported the next time that this visitor is."""
+        if isinstance(self.unsent, list):
             self.unsent[:] = items
+        else:
+            self.unsent = tuple(items)
 
     def note_unsent(self, item: object) -> None:
-        """Have ``item`` reported the next time that this visitor is."""
-        if self.unsent is None:
-            self.unsent = []
-        self.unsent.append(item)
+        """Have ``item`` reported, too."""
+        self.keep_unsent([*self.unsent, item])
 
     def alias(self, code: str) -> Visitor:
         """Another visitor code for this same visitor: everything is shared but the unique-identifier flag (6.6)."""
@@ -140,8 +138,7 @@ class Visitor(msgspec.Struct, gc=False):
             self.custom_data = {}
         if self.assignments is _NOTHING:
             self.assignments = {}
-        if self.unsent is None:
-            self.unsent = []
+        self.unsent = self.unsent if isinstance(self.unsent, list) else list(self.unsent)
         other = Visitor(code, self.started, self.last_seen, size=VISITOR_BYTES + len(code))
         for shared in (
             "hashing_code",
@@ -226,12 +223,8 @@ def _equal_to(item: object) -> Callable[[object], bool]:
 
 def _set_unsent(visitor: Visitor, is_same: Callable[[object], bool], item: object, *, is_unsent: bool) -> None:
     """Have ``item`` reported, or not, in place of what it replaces."""
-    if visitor.unsent is None:
-        if is_unsent:
-            visitor.unsent = [item]
-        return
     kept = [other for other in visitor.unsent if not is_same(other)]
-    visitor.unsent[:] = [*kept, item] if is_unsent else kept
+    visitor.keep_unsent([*kept, item] if is_unsent else kept)
 
 
 def _single(trait: str, *, is_sent: bool = True) -> Callable[..., None]:

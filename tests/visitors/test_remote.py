@@ -472,7 +472,7 @@ def test_only_data_of_scope_visitor_and_the_visit_are_reported_again() -> None:
     visitor = added({"currentVisit": current, "previousVisits": [{"timeStarted": 1000}]}, device=True)
 
     assert sorted(visitor.custom_data) == [0, 1, 2, 3]
-    assert visitor.unsent == [3, 0, visitor.traits.visits]
+    assert list(visitor.unsent) == [3, 0, visitor.traits.visits]
 
 
 def test_the_hashing_code_is_the_servers_unless_one_is_set() -> None:

@@ -118,7 +118,7 @@ def test_custom_data_go_to_their_index_or_are_dropped(datum: CustomData, index: 
 
     assert custom_data_index(datum, INDEX) == index
     assert visitor.custom_data == ({} if index is None else {index: "a"})
-    assert visitor.unsent == (None if index is None else [index])
+    assert list(visitor.unsent) == ([] if index is None else [index])
 
 
 def test_pages_are_counted_by_url_and_the_latest_view_counts() -> None:
@@ -134,7 +134,7 @@ def test_a_page_without_a_url_is_none() -> None:
     visitor = with_data(PageView(""))
 
     assert visitor.traits.pages == {}
-    assert visitor.unsent is None
+    assert not visitor.unsent
 
 
 def test_conversions_are_appended() -> None:
@@ -144,7 +144,7 @@ def test_conversions_are_appended() -> None:
         RecordedConversion(Conversion(1), 0.0),
         RecordedConversion(Conversion(1), 1.0),
     ]
-    assert visitor.unsent == visitor.traits.conversions
+    assert list(visitor.unsent) == visitor.traits.conversions
 
 
 def test_an_assignment_replaces_that_of_its_experiment() -> None:
@@ -204,7 +204,7 @@ def test_visitors_share_nothing() -> None:
     first.set_assignment(Assignment(Exposure(1, 2, None), 0.0, 0.0, is_reported=False))
     first.force(ForcedVariation(1, "a", 10))
 
-    assert (second.custom_data, second.assignments, second.unsent) == ({}, {}, None)
+    assert (second.custom_data, second.assignments, second.unsent) == ({}, {}, ())
     assert (second.traits.pages, second.traits.conversions, second.traits.forced) == ({}, [], {})
 
 
@@ -227,14 +227,14 @@ FOR_TARGETING_ONLY: list[Data] = [
 
 @pytest.mark.parametrize(("data", "item"), REPORTED)
 def test_data_are_reported_unless_they_are_added_untracked(data: Data, item: object) -> None:
-    assert with_data(data).unsent == [item]
+    assert list(with_data(data).unsent) == [item]
     assert not with_data(data, tracked=False).unsent
 
 
 @pytest.mark.parametrize("data", FOR_TARGETING_ONLY, ids=lambda data: type(data).__name__)
 def test_what_is_for_targeting_only_is_never_reported(data: Data) -> None:
     assert not with_data(data).unsent
-    assert with_data(CustomData(1, "a"), data).unsent == [1]
+    assert with_data(CustomData(1, "a"), data).unsent == (1,)
 
 
 def test_data_that_replace_others_are_reported_in_their_place() -> None:
@@ -243,7 +243,7 @@ def test_data_that_replace_others_are_reported_in_their_place() -> None:
         *(CustomData(1, "b"), PageView("/a", "Second"), Device(DeviceType.TABLET)),
     )
 
-    assert visitor.unsent == [0, 1, PageView("/a", "Second"), Device(DeviceType.TABLET)]
+    assert visitor.unsent == (0, 1, PageView("/a", "Second"), Device(DeviceType.TABLET))
 
 
 def test_data_that_replace_others_untracked_take_back_their_report() -> None:
@@ -251,7 +251,7 @@ def test_data_that_replace_others_untracked_take_back_their_report() -> None:
 
     with_data(CustomData(1, "b"), visitor=visitor, tracked=False)
 
-    assert visitor.unsent == [0]
+    assert visitor.unsent == (0,)
 
 
 def test_an_audience_is_reported_once_each_time_it_is_targeted() -> None:
@@ -260,7 +260,7 @@ def test_an_audience_is_reported_once_each_time_it_is_targeted() -> None:
     visitor.target([5, 6])
     visitor.target([5])
 
-    assert visitor.unsent == [TargetedSegment(6), TargetedSegment(5)]
+    assert visitor.unsent == (TargetedSegment(6), TargetedSegment(5))
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -429,14 +429,14 @@ def test_what_is_added_to_a_copy_does_not_reach_the_visitor() -> None:
     original = with_data(CustomData(1, "a"), PageView("/a"), Conversion(1), Cookie({"a": "b"}))
     original.set_assignment(Assignment(Exposure(1, 2, None), 0.0, 0.0, is_reported=False))
     original.force(ForcedVariation(1, "x", 2))
-    before = (dict(original.custom_data), dict(original.traits.pages), list(original.unsent or ()))
+    before = (dict(original.custom_data), dict(original.traits.pages), tuple(original.unsent))
 
     copy = original.copy()
     with_data(CustomData(1, "b"), PageView("/b"), Conversion(2), visitor=copy)
     copy.set_assignment(Assignment(Exposure(9, 9, None), 0.0, 0.0, is_reported=False))
     copy.unforce(1)
 
-    assert (original.custom_data, original.traits.pages, original.unsent) == before
+    assert (original.custom_data, original.traits.pages, tuple(original.unsent)) == before
     assert list(original.assignments) == [1]
     assert original.traits.overridden
     assert len(original.traits.conversions) == 1
