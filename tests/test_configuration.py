@@ -146,9 +146,7 @@ TABLES: dict[str, Table] = {
     ),
     "refresh_interval_minute": Table(60.0, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "minutes greater than 0"),
     "session_duration_minute": Table(30.0, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "minutes greater than 0"),
-    "default_timeout_millisecond": Table(
-        10_000, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "milliseconds greater than 0"
-    ),
+    "default_timeout_millisecond": Table(10_000, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "milliseconds greater than 0"),
     "tracking_interval_millisecond": Table(
         1_000,
         [(1000, 1000), (1000.5, 1000.5), (5000, 5000)],
@@ -185,9 +183,7 @@ TABLES: dict[str, Table] = {
         None, [("flags.json", "flags.json"), (PurePosixPath("a/b.json"), "a/b.json")], PATH_REFUSED, "a path"
     ),
     "data_file_maximum_size": Table(32, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "MB greater than 0"),
-    "cache_directory": Table(
-        None, [("cache", "cache"), (PurePosixPath("/a/b"), "/a/b")], PATH_REFUSED, "a path"
-    ),
+    "cache_directory": Table(None, [("cache", "cache"), (PurePosixPath("/a/b"), "/a/b")], PATH_REFUSED, "a path"),
     "report_context_data": Table(True, [(True, True), (False, False)], SWITCH, "true or false"),
     "goals": Table(
         {},
@@ -249,9 +245,7 @@ def test_none_stands_for_an_optional_setting_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "given", "shown"), REFUSED, ids=short)
-def test_a_refusal_names_the_setting_the_value_and_what_is_allowed(
-    name: str, given: object, shown: str
-) -> None:
+def test_a_refusal_names_the_setting_the_value_and_what_is_allowed(name: str, given: object, shown: str) -> None:
     table = TABLES[name]
 
     with pytest.raises(ConfigSettingInvalid) as refusal:
@@ -334,9 +328,7 @@ def test_settings_are_given_by_keyword_only() -> None:
     ],
 )
 class TestNames2x:
-    def test_are_taken_with_a_deprecation_warning_that_points_at_the_caller(
-        self, old: str, current: str
-    ) -> None:
+    def test_are_taken_with_a_deprecation_warning_that_points_at_the_caller(self, old: str, current: str) -> None:
         with pytest.warns(DeprecationWarning, match=f"^{old} is the 2.x name of {current}$") as warned:
             configuration = configured(**{old: 45})
 
@@ -370,16 +362,12 @@ class TestNames2x:
         assert getattr(configuration, current) == 45
         assert not caplog.records
 
-    def test_are_refused_beside_the_current_name_in_yaml(
-        self, old: str, current: str, tmp_path: Path
-    ) -> None:
+    def test_are_refused_beside_the_current_name_in_yaml(self, old: str, current: str, tmp_path: Path) -> None:
         with pytest.raises(ConfigSettingInvalid, match=f"{current} and its 2.x name {old} are both given"):
             load_configuration(written(tmp_path, f"{old}: 45\n{current}: 45"))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("logger", logging.getLogger("own")), ("target_environment", "test")]
-)
+@pytest.mark.parametrize(("name", "value"), [("logger", logging.getLogger("own")), ("target_environment", "test")])
 def test_settings_without_effect_are_taken_with_a_deprecation_warning(name: str, value: object) -> None:
     with pytest.warns(DeprecationWarning, match=f"^{name}: No effect") as warned:
         configured(**{name: value})
@@ -399,9 +387,7 @@ def test_settings_without_effect_are_taken_with_a_deprecation_warning(name: str,
         ({"client_secret": ""}, "client_id"),
     ],
 )
-def test_a_client_id_and_its_secret_are_refused_without_each_other(
-    given: dict[str, str], absent: str
-) -> None:
+def test_a_client_id_and_its_secret_are_refused_without_each_other(given: dict[str, str], absent: str) -> None:
     with pytest.raises(ConfigCredentialsInvalid, match=f"but {absent} is missing or empty"):
         configured(**given)
 
@@ -809,9 +795,7 @@ def test_many_unknown_keys_do_not_flood_the_log(tmp_path: Path, caplog: pytest.L
     ],
     ids=short,
 )
-def test_unusable_yaml_is_refused_with_the_place_and_the_reason(
-    text: str, parts: list[str], tmp_path: Path
-) -> None:
+def test_unusable_yaml_is_refused_with_the_place_and_the_reason(text: str, parts: list[str], tmp_path: Path) -> None:
     path = written(tmp_path, text)
 
     with pytest.raises(ConfigException) as refusal:
@@ -851,9 +835,7 @@ def test_unusable_yaml_is_refused_with_the_place_and_the_reason(
     ],
     ids=short,
 )
-def test_a_refused_value_of_a_file_is_told_with_the_file(
-    text: str, setting: str, shown: str, tmp_path: Path
-) -> None:
+def test_a_refused_value_of_a_file_is_told_with_the_file(text: str, setting: str, shown: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
 
     with pytest.raises(ConfigSettingInvalid) as refusal:
@@ -875,9 +857,7 @@ def test_a_refused_value_of_a_file_is_told_with_the_file(
         ("<<: {environment: a}", None),
     ],
 )
-def test_what_yaml_would_make_something_else_of_stays_text(
-    text: str, environment: str | None, tmp_path: Path
-) -> None:
+def test_what_yaml_would_make_something_else_of_stays_text(text: str, environment: str | None, tmp_path: Path) -> None:
     assert load_configuration(written(tmp_path, text)).environment == environment
 
 
@@ -910,9 +890,7 @@ def test_a_file_of_exactly_a_megabyte_is_read_and_one_byte_more_refused(tmp_path
         load_configuration(path)
 
 
-@pytest.mark.parametrize(
-    "text", ["a,", "- \n", '"\\x41" ', "a: 1\n", "? a\n", "{a: ", "{a},", "#\n", "|\n ", "\u00e9"]
-)
+@pytest.mark.parametrize("text", ["a,", "- \n", '"\\x41" ', "a: 1\n", "? a\n", "{a: ", "{a},", "#\n", "|\n ", "\u00e9"])
 def test_a_hostile_file_is_settled_in_seconds(text: str, tmp_path: Path) -> None:
     whole = ("[" if "," in text else "") + text * ((1 << 20) // len(text.encode()) - 1)
     path = written(tmp_path, whole)
@@ -955,9 +933,7 @@ def test_without_a_path_the_default_file_is_read_where_there_is_one(
     assert load_configuration(None).environment == "staging"
 
 
-def test_a_default_file_that_is_wrong_is_not_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_default_file_that_is_wrong_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DEFAULT_CONFIGURATION_PATH", str(tmp_path))
 
     with pytest.raises(ConfigException, match="cannot be read"):

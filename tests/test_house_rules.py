@@ -72,7 +72,14 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 THEMES = {"chaos", "config", "conformance", "delivery", "fuzz", "process", "security", "soak", "vectors"}
 """Folders of tests/ that are about no single folder of the package."""
 
-PROJECT_TESTS = {"test_benchmarks", "test_examples", "test_house_rules", "test_packaging", "test_readme"}
+PROJECT_TESTS = {
+    "test_benchmarks",
+    "test_examples",
+    "test_public_api",
+    "test_house_rules",
+    "test_packaging",
+    "test_readme",
+}
 
 UNFINISHED = re.compile(rf"\b({'TO'}DO|{'FIX'}ME|{'XX'}X)\b")
 DIRECTIVE = re.compile(r"noqa(: *[A-Z]+\d+([, ]+[A-Z]+\d+)*)?|type: *ignore(\[[\w, -]*\])?|pragma:[\w ]+")

@@ -20,10 +20,7 @@ INSTALLED = Path(openfeature_kameleoon.__path__[0])
 NOT_LOADED = (
     *("requests", "urllib3", "yaml", "click", "rich", "django", "flask", "starlette", "aiohttp", "anyio"),
     *("asyncio", "http.client", "http.server", "multiprocessing", "ssl", "unittest", "xml"),
-    *(
-        f"{PACKAGE}.{name}"
-        for name in ("cli", "flagship", "management", "migration", "server", "testing", "web")
-    ),
+    *(f"{PACKAGE}.{name}" for name in ("cli", "flagship", "management", "migration", "server", "testing", "web")),
 )
 """What ``import openfeature_kameleoon`` leaves to those who use it."""
 
@@ -71,9 +68,7 @@ def test_only_the_benchmarks_ask_for_packages_of_kameleoon() -> None:
 def test_importing_the_package_loads_the_provider_and_the_client_alone() -> None:
     program = f"import {PACKAGE}, json, sys; print(json.dumps(sorted(sys.modules)))"
 
-    loaded = json.loads(
-        subprocess.check_output([sys.executable, "-c", program], cwd=INSTALLED.parent, timeout=30)
-    )
+    loaded = json.loads(subprocess.check_output([sys.executable, "-c", program], cwd=INSTALLED.parent, timeout=30))
 
     assert {f"{PACKAGE}.provider", f"{PACKAGE}.client"} <= set(loaded)
     assert [name for name in loaded if any(f"{name}.".startswith(f"{row}.") for row in NOT_LOADED)] == []

@@ -195,10 +195,6 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
-def test_the_readme_is_no_book() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 360
-
-
 # --- tables that are the code's -----------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -257,7 +257,7 @@ def test_no_window_is_too_small_to_refuse_it(raw: bytes, monkeypatch: pytest.Mon
 
 
 def test_a_file_cut_at_any_byte_is_refused() -> None:
-    raw = as_bytes(data_file())
+    raw = json.dumps(data_file(), separators=(",", ":")).encode()
     places = []
 
     for end in range(1, len(raw)):
@@ -299,13 +299,17 @@ def accepted_by_json(raw: bytes) -> dict[str, Any] | None:
     def refuse(literal: str) -> object:
         raise ValueError(literal)
 
-    pairs: list[list[tuple[str, Any]]] = []
-    keep: Callable[[list[tuple[str, Any]]], dict[str, Any]] = lambda found: pairs.append(found) or dict(found)  # type: ignore[func-returns-value]  # noqa: E731
+    objects: list[list[tuple[str, Any]]] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        objects.append(pairs)
+        return dict(pairs)
+
     try:
         value = json.loads(raw.decode(), parse_int=str, parse_float=str, parse_constant=refuse, object_pairs_hook=keep)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and len(value) == len(pairs[-1]) else None
+    return value if isinstance(value, dict) and len(value) == len(objects[-1]) else None
 
 
 @pytest.mark.parametrize("raw", [b'{"walked": [1, 2, 3, 4]}', b'{"a": 1, "b": 2, "c": 3, "d": 4}'])
