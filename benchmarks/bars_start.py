@@ -5,6 +5,7 @@ Everything is done in fresh subprocesses, ours and the peer's in turn.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -107,7 +108,9 @@ def _cold_starts(path: Path, port: int, launches: int) -> Rounds:
 
 def _printed_by(command: Sequence[str]) -> list[str]:
     """Words on the last line of a command's output; its complaint is raised when it fails."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # Both sides start from bytecode, as they do where they are installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-500:]}")
     return (done.stdout.splitlines() or [""])[-1].split()

@@ -8,14 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 __all__ = ["redirected"]
 
+_ports: list[int] = []
+
 
 @contextmanager
 def redirected(port: int) -> Iterator[None]:
-    """While open, every request of every aiohttp session of this process goes to ``127.0.0.1:port``."""
+    """While open, every request of every aiohttp session of this process goes to ``127.0.0.1:port``.
+
+    Afterwards none goes anywhere: the peer's background threads outlive it.
+    """
+    _divert()
+    _ports.append(port)
+    try:
+        yield
+    finally:
+        _ports.remove(port)
+
+
+@cache
+def _divert() -> None:
     # Imported here: aiohttp comes with the benchmarks extra only, and is part of the peer's cold start.
     import aiohttp
     from yarl import URL
@@ -25,11 +41,9 @@ def redirected(port: int) -> Iterator[None]:
     send = session._request
 
     async def send_to_loopback(self: Any, method: str, url: str | URL, **options: Any) -> Any:
-        near = URL(url).with_scheme("http").with_host("127.0.0.1").with_port(port)
+        if not _ports:
+            raise aiohttp.ClientError("the measurement is over")
+        near = URL(url).with_scheme("http").with_host("127.0.0.1").with_port(_ports[-1])
         return await send(self, method, near, **options)
 
     session._request = send_to_loopback
-    try:
-        yield
-    finally:
-        session._request = send

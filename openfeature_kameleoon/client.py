@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .aliases import ALIASES, bind_alias
 from .clock import SYSTEM_CLOCK, Clock
@@ -27,12 +27,14 @@ from .evaluator import Evaluator, check_visitor_code
 from .experiments import associated_data, experiments_of
 from .following import empty_ruleset, follow
 from .tracking.outbox import MemoryOutbox, Outbox
-from .transport.urls import Endpoints
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visitors.store import MemoryVisitorStore
 from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES
+
+if TYPE_CHECKING:
+    from .transport.urls import Endpoints
 
 __all__ = ["KameleoonClient"]
 

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from .clock import Clock, start_of_day
+from .clock import SYSTEM_CLOCK, Clock, start_of_day
 from .configuration import KameleoonClientConfiguration
 from .datafile.cache import DataFileCache
 from .datafile.index import EMPTY, DataFileIndex
 from .datafile.live import Build, LiveDataFile
 from .datafile.scan import breathing
-from .datafile.sources import FileSource, PollingSource, Source
+from .datafile.sources import FileSource, Source
 from .engine.ruleset import Ruleset
 from .engine.scope import Scope
 from .protocol import SDK_NAME, SDK_VERSION
-from .transport.urls import Endpoints
 
-__all__ = ["empty_ruleset", "follow"]
+if TYPE_CHECKING:
+    from .transport.urls import Endpoints
+
+__all__ = ["empty_ruleset", "follow", "source_of"]
 
 MEGABYTE = 1 << 20
 
@@ -40,7 +42,7 @@ def follow(
             clock=clock,
         )
     return LiveDataFile(
-        _source(site_code, configuration, endpoints, clock),
+        source_of(site_code, configuration, endpoints, clock),
         _build(site_code, configuration, clock),
         cache=cache,
         threads=configuration.multi_threading,
@@ -54,13 +56,20 @@ def empty_ruleset(clock: Clock) -> Ruleset:
     return Ruleset(EMPTY, scope=_scope(clock))
 
 
-def _source(
-    site_code: str, configuration: KameleoonClientConfiguration, endpoints: Endpoints | None, clock: Clock
+def source_of(
+    site_code: str,
+    configuration: KameleoonClientConfiguration,
+    endpoints: Endpoints | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Source:
+    """Where the configuration says that the data file is: on disk, at a URL, or on Kameleoon's servers."""
     data_file = configuration.data_file
     if data_file is not None and not _is_url(data_file):
         return FileSource(data_file, max_bytes=_max_bytes(configuration), clock=clock)
-    from .transport.http import Http  # noqa: PLC0415  # brings requests along, which a file on disk does not need
+    # Imported here: a data file on disk needs nothing of the network, which takes as long to import as all else.
+    from .datafile.polling import PollingSource  # noqa: PLC0415
+    from .transport.http import Http  # noqa: PLC0415  # as above
+    from .transport.urls import Endpoints  # noqa: PLC0415  # as above
 
     return PollingSource(
         Http(configuration.session),
@@ -75,7 +84,7 @@ def _source(
 
 
 def _is_url(data_file: str | os.PathLike[str]) -> bool:
-    return isinstance(data_file, str) and urlsplit(data_file).scheme in ("http", "https")
+    return isinstance(data_file, str) and data_file.lower().startswith(("http://", "https://"))
 
 
 def _max_bytes(configuration: KameleoonClientConfiguration) -> int:

@@ -16,15 +16,24 @@ from openfeature.event import ProviderEvent, ProviderEventDetails
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.clock import SYSTEM_CLOCK, Clock
-from openfeature_kameleoon.tracking.outbox import Event
+from openfeature_kameleoon.datafile.index import DataFileIndex
+from openfeature_kameleoon.engine.ruleset import Ruleset
+from openfeature_kameleoon.engine.scope import Scope
+from openfeature_kameleoon.evaluator import Evaluator
+from openfeature_kameleoon.tracking.outbox import Event, MemoryOutbox
+from openfeature_kameleoon.visitors.store import MemoryVisitorStore
+from openfeature_kameleoon.visitors.traits import LegalConsent
 from tests.chaos import wait_until
+from tests.clock import FakeClock
 from tests.vectors import as_bytes, segment
 
 __all__ = [
     "CUSTOM_DATA",
     "DELIVERY",
     "EXPERIMENT",
+    "HALF_AN_HOUR",
     "VIP",
+    "Evaluations",
     "Heard",
     "Json",
     "client_of",
@@ -124,6 +133,36 @@ def reported(source: KameleoonClient | KameleoonProvider) -> list[Event]:
     """What was put into the outbox since the last call."""
     client = source.client if isinstance(source, KameleoonProvider) else source
     return client.outbox.take(1_000_000)
+
+
+HALF_AN_HOUR = 1800.0
+
+
+class Evaluations:
+    """An evaluator on a data file, with a clock that stands still."""
+
+    def __init__(self, content: Json, *, reports_context: bool = True) -> None:
+        self.clock = FakeClock()
+        self.outbox = MemoryOutbox()
+        self.store = MemoryVisitorStore(idle_seconds=HALF_AN_HOUR, max_bytes=10_000_000, clock=self.clock)
+        self.evaluator = Evaluator(self.store, self.outbox, self.clock, reports_context=reports_context)
+        index = DataFileIndex.read(as_bytes(content))
+        self.ruleset = Ruleset(index, scope=Scope(self.clock.time, lambda: 0.0, "PYTHON", "3.22.2"))
+
+    def evaluate(self, key: str, code: str | None = "somebody", *, is_tracked: bool = True, **attributes: Any) -> str:
+        """The key of the visitor's variation."""
+        return self.evaluator.evaluate(self.ruleset, key, code, attributes, is_tracked=is_tracked).variation_key
+
+    def consent(self, answer: LegalConsent) -> None:
+        """Note what the visitor says to being tracked."""
+        visitor = self.store.get_or_create("somebody")
+        self.store.change(visitor, lambda stored: stored.set_consent(answer))
+
+    def reported(self) -> list[object]:
+        """What was reported since the last call, all of it of one visitor."""
+        events = self.outbox.take(1000)
+        assert {event.visitor_code for event in events} <= {"somebody"}
+        return [event.data for event in events]
 
 
 def replace(path: Path, content: object) -> None:

@@ -35,7 +35,7 @@ from openfeature_kameleoon.errors import (
 from openfeature_kameleoon.visitors.data import Data
 from openfeature_kameleoon.visitors.traits import Exposure
 from tests.faces import EXPERIMENT, client_of, flag, reported, rule, site
-from tests.vectors import data_file
+from tests.vectors import data_file, segment
 
 KEYS = [flag["featureKey"] for flag in data_file()["featureFlags"] if flag["environmentEnabled"]]
 CODES = [f"visitor-{number:03}" for number in range(40)]
@@ -162,6 +162,39 @@ def test_explain_takes_the_attributes_of_a_context_into_account(client: Kameleoo
     assert told.evaluation.variation_key == "premium"
     assert "seen 'vip'" in told.as_text()
     assert client.explain("visitor-001", "pricing_test").evaluation.variation_key == "price_b"
+
+
+ATTRIBUTES: list[dict[str, Any]] = [
+    {"plan": "vip"},
+    {"cart_value": 150, "beta_optin": True},
+    {"account_id": "account-7"},
+    {"user_id": "user-1"},
+    {"browser": "CHROME", "device": "DESKTOP", "geolocation": "France"},
+    {"pageView": ["https://shop.example.com/product/1", "https://shop.example.com/cart"]},
+    {"conversion": 4401, "cookie": {"tier": "gold"}},
+]
+
+
+@pytest.mark.parametrize("attributes", ATTRIBUTES, ids=str)
+def test_explain_agrees_with_an_evaluation_of_the_same_context(
+    folder: Path, client: KameleoonClient, attributes: dict[str, Any]
+) -> None:
+    explained = {key: client.explain("somebody", key, attributes).evaluation.variation_key for key in KEYS}
+
+    for key in KEYS:
+        asked = client_of(folder, data_file())
+        evaluation = asked.evaluator.evaluate(asked.ruleset, key, "somebody", attributes)
+        assert evaluation.variation_key == explained[key]
+
+
+def test_explain_knows_a_visitor_of_whom_the_context_tells_something(tmp_path: Path) -> None:
+    undefined = {"targetingType": "CUSTOM_DATUM", "customDataIndex": "1", "valueMatchType": "UNDEFINED"}
+    flags = site(flag("f", rule(1, ("on", 1), segment_id=9)), segments=[segment(undefined, segment_id=9)])
+    client = client_of(tmp_path, flags)
+
+    explained = [client.explain("somebody", "f", attributes) for attributes in ({}, {"plan": "vip"})]
+
+    assert [item.evaluation.variation_key for item in explained] == ["off", "on"]
 
 
 @pytest.mark.parametrize(

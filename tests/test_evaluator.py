@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 import threading
-from collections.abc import Callable, ItemsView
+from collections.abc import Callable, ItemsView, Iterator
 from typing import Any
 
 import pytest
 
-from openfeature_kameleoon.datafile.index import DataFileIndex
-from openfeature_kameleoon.engine.ruleset import Ruleset
-from openfeature_kameleoon.engine.scope import Scope
 from openfeature_kameleoon.errors import VisitorCodeInvalid, VisitorCodeMissing, VisitorDataInvalid
-from openfeature_kameleoon.evaluator import Evaluator, check_visitor_code
-from openfeature_kameleoon.tracking.outbox import MemoryOutbox
-from openfeature_kameleoon.visitors.data import Conversion, CustomData, Device, DeviceType, PageView
-from openfeature_kameleoon.visitors.store import MemoryVisitorStore
-from openfeature_kameleoon.visitors.traits import Exposure, LegalConsent, RecordedConversion
-from tests.clock import FakeClock
-from tests.faces import DELIVERY, EXPERIMENT, Json, flag, rule, site
-from tests.vectors import as_bytes
+from openfeature_kameleoon.evaluator import check_visitor_code
+from openfeature_kameleoon.visitors.data import CustomData
+from openfeature_kameleoon.visitors.traits import Exposure
+from tests.faces import DELIVERY, EXPERIMENT, HALF_AN_HOUR, Evaluations, flag, rule, site
 
-HALF_AN_HOUR = 1800.0
 TO_ALL = flag("all", rule(1, ("on", 1)))
 TO_VIPS = flag("vips", rule(2, ("off", 1), segment_id=2001), rule(3, ("on", 1)))
 TESTED = flag("tested", rule(4, ("on", 1), kind=EXPERIMENT))
 NOBODY = flag("nobody")
+FLAGS = site(TO_ALL, TO_VIPS, TESTED, NOBODY)
 OF_ALL, OF_TESTED = Exposure(1001, 10, DELIVERY), Exposure(1004, 40, EXPERIMENT)
 OF_VIPS, OF_OTHERS = Exposure(1002, 20, DELIVERY), Exposure(1003, 30, DELIVERY)
-
-
-class Stage:
-    """An evaluator on a data file, with a clock that stands still."""
-
-    def __init__(self, content: Json | None = None, *, reports_context: bool = True) -> None:
-        self.clock = FakeClock()
-        self.outbox = MemoryOutbox()
-        self.store = MemoryVisitorStore(idle_seconds=HALF_AN_HOUR, max_bytes=10_000_000, clock=self.clock)
-        self.evaluator = Evaluator(self.store, self.outbox, self.clock, reports_context=reports_context)
-        index = DataFileIndex.read(as_bytes(content or site(TO_ALL, TO_VIPS, TESTED, NOBODY)))
-        self.ruleset = Ruleset(index, scope=Scope(self.clock.time, lambda: 0.0, "PYTHON", "3.22.2"))
-
-    def evaluate(self, key: str, code: str | None = "somebody", *, is_tracked: bool = True, **attributes: Any) -> str:
-        return self.evaluator.evaluate(self.ruleset, key, code, attributes, is_tracked=is_tracked).variation_key
-
-    def consent(self, answer: LegalConsent) -> None:
-        visitor = self.store.get_or_create("somebody")
-        self.store.change(visitor, lambda stored: stored.set_consent(answer))
-
-    def reported(self) -> list[object]:
-        """What was reported since the last call, all of it of one visitor."""
-        events = self.outbox.take(1000)
-        assert {event.visitor_code for event in events} <= {"somebody"}
-        return [event.data for event in events]
 
 
 # --- visitor codes ----------------------------------------------------------------------------------------------
@@ -95,7 +63,7 @@ class Strange(str):
 
 
 def test_a_text_of_another_class_is_the_same_visitor() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     stage.evaluate("vips", "somebody", plan="vip")
 
     assert stage.evaluate("vips", Strange("somebody")) == "off"
@@ -107,7 +75,7 @@ def test_a_text_of_another_class_is_the_same_visitor() -> None:
 
 
 def test_an_assignment_is_reported_once() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
 
     for _ in range(3):
         stage.evaluate("all")
@@ -117,7 +85,7 @@ def test_an_assignment_is_reported_once() -> None:
 
 
 def test_another_variation_is_reported_and_so_is_the_way_back_to_one_of_another_rule() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     for plan in ("free", "vip", "vip", "free"):
         stage.evaluate("vips", plan=plan)
 
@@ -127,7 +95,7 @@ def test_another_variation_is_reported_and_so_is_the_way_back_to_one_of_another_
 
 
 def test_another_variation_of_the_same_experiment_is_news_each_time() -> None:
-    stage = Stage(site(flag("f", rule(1, ("on", 0.5), ("off", 0.5), kind=EXPERIMENT))))
+    stage = Evaluations(site(flag("f", rule(1, ("on", 0.5), ("off", 0.5), kind=EXPERIMENT))))
     for key in ("on", "off", "off", "on"):
         forced = stage.ruleset.forced_variation(1001, key, ignores_targeting=True)
         visitor = stage.store.get_or_create("somebody")
@@ -138,7 +106,7 @@ def test_another_variation_of_the_same_experiment_is_news_each_time() -> None:
 
 
 def test_an_untracked_assignment_is_remembered_and_reported_when_it_is_tracked() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     for _ in range(2):
         stage.evaluate("all", is_tracked=False)
 
@@ -152,7 +120,7 @@ def test_an_untracked_assignment_is_remembered_and_reported_when_it_is_tracked()
 
 def test_a_holdouts_assignment_is_reported_once_for_all_flags() -> None:
     kept = {"variationKey": "not-in-holdout", "variationId": 91, "exposition": 1}
-    stage = Stage(site(TO_ALL, NOBODY, holdout={"experimentId": 9, "variationByExposition": [kept]}))
+    stage = Evaluations(site(TO_ALL, NOBODY, holdout={"experimentId": 9, "variationByExposition": [kept]}))
 
     for key in ("all", "nobody", "all", "nobody"):
         stage.evaluate(key)
@@ -160,8 +128,27 @@ def test_a_holdouts_assignment_is_reported_once_for_all_flags() -> None:
     assert stage.reported() == [Exposure(9, 91, EXPERIMENT), OF_ALL]
 
 
+class Locked:
+    """A lock that nobody can have."""
+
+    def __enter__(self) -> None:
+        raise AssertionError("a lock is taken although nothing changes")
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_nothing_is_locked_where_nothing_changes() -> None:
+    kept = {"variationKey": "not-in-holdout", "variationId": 91, "exposition": 1}
+    stage = Evaluations(site(TO_ALL, NOBODY, holdout={"experimentId": 9, "variationByExposition": [kept]}))
+    answers = [stage.evaluate(key, plan="vip", device="PHONE") for key in ("all", "nobody")]
+
+    stage.store.lock = Locked()  # type: ignore[assignment]  # that is the point
+
+    assert [stage.evaluate(key, plan="vip", device="PHONE") for key in ("all", "nobody")] == answers
+
+
 def test_a_visitor_of_whom_nothing_is_to_be_remembered_is_not_stored() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
 
     stage.evaluate("nobody", colour="red")
     with pytest.raises(VisitorDataInvalid):
@@ -172,7 +159,7 @@ def test_a_visitor_of_whom_nothing_is_to_be_remembered_is_not_stored() -> None:
 
 
 def test_an_assignment_tells_when_it_was_made_and_when_it_was_confirmed_last() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     made_at = stage.clock.time()
     stage.evaluate("all")
     stage.clock.advance(60)
@@ -184,7 +171,7 @@ def test_an_assignment_tells_when_it_was_made_and_when_it_was_confirmed_last() -
 
 
 def test_a_visitor_that_was_forgotten_is_a_new_one() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     stage.evaluate("vips", plan="vip")
     stage.clock.advance(HALF_AN_HOUR)
 
@@ -203,7 +190,7 @@ class Meanwhile(dict[str, Any]):
 
 
 def test_a_visitor_that_another_thread_stores_meanwhile_is_the_same_one() -> None:
-    stage = Stage()
+    stage = Evaluations(FLAGS)
     slow = Meanwhile(any="thing")
     slow.happens = lambda: stage.evaluate("all")
 
@@ -213,9 +200,20 @@ def test_a_visitor_that_another_thread_stores_meanwhile_is_the_same_one() -> Non
     assert set(stage.store.get_or_create("somebody").assignments) == {1001, 1004}
 
 
+@pytest.fixture
+def threads_alternate_often() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    yield
+
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("threads_alternate_often")
 def test_threads_that_meet_the_same_new_visitors_report_each_assignment_once() -> None:
-    stage = Stage()
-    codes = [f"visitor-{number}" for number in range(300)]
+    stage = Evaluations(FLAGS)
+    codes = [f"visitor-{number}" for number in range(1000)]
     barrier = threading.Barrier(4)
 
     def evaluate_all() -> None:
@@ -230,91 +228,3 @@ def test_threads_that_meet_the_same_new_visitors_report_each_assignment_once() -
         thread.join()
 
     assert sorted(event.visitor_code for event in stage.outbox.take(10_000)) == sorted(codes)
-
-
-# --- data of the context ----------------------------------------------------------------------------------------
-
-
-def test_data_of_a_context_are_remembered_and_reported_once() -> None:
-    stage = Stage()
-
-    assert stage.evaluate("vips", plan="vip", device="PHONE") == "off"
-    assert stage.evaluate("vips", plan="vip", device="PHONE") == "off"
-    assert stage.evaluate("vips") == "off"
-    assert stage.evaluate("vips", plan="free") == "on"
-
-    reported = stage.reported()
-    assert reported == [CustomData(0, "vip"), Device(DeviceType.PHONE), OF_VIPS, CustomData(0, "free"), OF_OTHERS]
-
-
-def test_data_of_a_context_stay_here_if_so_set() -> None:
-    stage = Stage(reports_context=False)
-
-    assert stage.evaluate("vips", plan="vip", conversion=5, pageView="https://a") == "off"
-
-    visitor = stage.store.get_or_create("somebody")
-    assert visitor.custom_data == {0: "vip"}
-    assert [item.conversion.goal_id for item in visitor.traits.conversions] == [5]
-    assert stage.reported() == [OF_VIPS]
-
-
-def test_a_datum_that_is_local_to_this_side_is_not_reported() -> None:
-    stage = Stage()
-
-    stage.evaluate("all", note="private")
-
-    assert stage.store.get_or_create("somebody").custom_data == {2: "private"}
-    assert stage.reported() == [OF_ALL]
-
-
-def test_data_of_untracked_evaluations_are_reported_with_what_comes_next() -> None:
-    stage = Stage()
-    stage.evaluate("nobody", is_tracked=False, plan="vip")
-    assert stage.reported() == []
-
-    stage.evaluate("nobody")
-
-    assert stage.reported() == [CustomData(0, "vip")]
-
-
-def test_a_conversion_counts_at_each_evaluation_and_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage()
-
-    with caplog.at_level(logging.DEBUG):
-        for _ in range(3):
-            stage.evaluate("all", conversion={"goalId": 5, "revenue": 2})
-
-    recorded = RecordedConversion(Conversion(5, 2.0), stage.clock.time())
-    assert stage.reported() == [OF_ALL, recorded, recorded, recorded]
-    assert [(record.levelname, "track()" in record.message) for record in caplog.records] == [("WARNING", True)]
-
-
-def test_an_evaluation_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage()
-
-    with caplog.at_level(logging.DEBUG):
-        for key in ("all", "vips", "tested", "nobody"):
-            stage.evaluate(key, plan="vip", pageView="https://a", unknown=object())
-
-    assert caplog.records == []
-
-
-# --- consent ----------------------------------------------------------------------------------------------------
-
-
-def test_without_consent_only_deliveries_and_conversions_are_reported_until_it_is_given() -> None:
-    stage = Stage(site(TO_ALL, TESTED, configuration={"consentType": "REQUIRED"}))
-    for _ in range(2):
-        stage.evaluate("all", plan="vip", pageView="https://a")
-        stage.evaluate("tested", conversion=5)
-
-    recorded = RecordedConversion(Conversion(5), stage.clock.time())
-    assert stage.reported() == [OF_ALL, recorded, recorded]
-
-    stage.consent(LegalConsent.NOT_GIVEN)
-    assert stage.evaluate("tested") == "off"
-    assert stage.reported() == []
-
-    stage.consent(LegalConsent.GIVEN)
-    stage.evaluate("all")
-    assert stage.reported() == [CustomData(0, "vip"), PageView("https://a"), OF_TESTED]

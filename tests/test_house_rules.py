@@ -34,7 +34,7 @@ LAYERS = (
     (
         *("tracking", "visitors.store", "visitors.recency", "management"),
         *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
-        *("datafile.live", "datafile.sources"),
+        *("datafile.live", "datafile.polling", "datafile.sources"),
     ),
     ("engine",),
     (

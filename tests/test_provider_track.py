@@ -186,7 +186,20 @@ def test_the_warning_is_one_short_line_whatever_the_event_is_called(
 
     message = caplog.records[0].getMessage()
     assert message.isprintable()
-    assert len(message) < 400
+    assert len(message) < 500
+
+
+def test_the_warning_is_one_short_line_whatever_the_data_file_calls_its_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "a\u202e" * 5000
+    provider = provider_of(tmp_path, site(customData=[{"index": 0, "name": name}]), goals=GOALS)
+
+    provider.track("purchase", EvaluationContext("somebody", {name: b"x"}))
+
+    message = caplog.records[0].getMessage()
+    assert message.isprintable()
+    assert len(message) < 500
 
 
 # --- when -------------------------------------------------------------------------------------------------------

@@ -17,16 +17,14 @@ from click.core import ParameterSource
 
 from ..client import KameleoonClient
 from ..configuration import KameleoonClientConfiguration, load_configuration
-from ..datafile.sources import NOT_MODIFIED, FileSource, PollingSource
-from ..transport.urls import Endpoints
+from ..datafile.sources import NOT_MODIFIED
+from ..following import source_of
 from .output import fail
 
 __all__ = ["Source", "loaded", "source_options", "source_or_files_options"]
 
 OFFLINE = "offline"
 """Stands for the site code where the data file is a file: nothing in it tells the site."""
-
-MEGABYTE = 1 << 20
 
 EITHER = ("data_file", "site_code")
 """Of these options exactly one is given."""
@@ -86,21 +84,7 @@ class Source:
     def fetch(self) -> bytes:
         """The data file's bytes as they are. Raises ``DataFileInvalid`` and ``RequestFailed``."""
         configuration = self._configuration()
-        max_bytes = int(configuration.data_file_maximum_size * MEGABYTE)
-        source: FileSource | PollingSource
-        if self.data_file is not None and self._is_on_disk:
-            source = FileSource(self.data_file, max_bytes=max_bytes)
-        else:
-            from ..transport.http import Http  # noqa: PLC0415  # brings requests along, which a file does not need
-
-            source = PollingSource(
-                Http(configuration.session),
-                self.site_code or OFFLINE,
-                url=self.data_file,
-                environment=configuration.environment or "",
-                endpoints=Endpoints.for_domain(configuration.network_domain),
-                max_bytes=max_bytes,
-            )
+        source = source_of(self.site_code or OFFLINE, configuration)
         fetched = source.fetch(configuration.default_timeout_second)
         assert fetched is not NOT_MODIFIED  # that is said only to who has accepted something before
         return fetched.raw

@@ -17,9 +17,9 @@ from .model import (
     Experiment,
     FeatureFlag,
     FlagHeader,
-    FlagRemains,
     Holdout,
     Number,
+    Remains,
     Segment,
     Settings,
 )
@@ -41,11 +41,10 @@ _REFERENCES = {"SEGMENT": "segmentId", "TARGET_FEATURE_FLAG": "featureFlagId"}
 _REFERRING = [f'"{kind}"'.encode() for kind in _REFERENCES]
 
 _read_flag_header = msgspec.json.Decoder(FlagHeader).decode
-_read_flag_remains = msgspec.json.Decoder(FlagRemains).decode
 _read_flag = msgspec.json.Decoder(FeatureFlag).decode
 _read_segment = msgspec.json.Decoder(Segment).decode
 _read_experiment = msgspec.json.Decoder(Experiment).decode
-_read_anything = msgspec.json.Decoder().decode
+_read_remains = msgspec.json.Decoder(Remains).decode
 
 _DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -354,17 +353,14 @@ class _Reader:
 
         It stays a member of its group: without it, visitors of the others would be shared out anew.
         """
-        try:
-            remains = _read_flag_remains(member.text)
-        except _DECODING_ERRORS:
-            remains = FlagRemains()
-        key, number, group = remains.feature_key, remains.id, remains.mutually_exclusive_group
+        remains = _remains(member.text)
+        key, group = remains.feature_key, remains.mutually_exclusive_group
         message = f"feature flag {key!r:.100} does not decode: {error}"
         self.problem(_path(member), key if isinstance(key, str) else None, message)
         if isinstance(key, str):
             self.index.flags[key] = FlagText(
                 member.text,
-                _number(number) if type(number) is int else 0,
+                _id_of(remains) or 0,
                 group if isinstance(group, str) and group else None,
                 None,
                 (),
@@ -396,7 +392,7 @@ class _Reader:
             number: int | None = id_of(decode(member.text))
         except (*_DECODING_ERRORS, ValueError) as error:
             self.problem(_path(member), None, f"an element does not decode: {error}")
-            number = _id_of_broken(member.text)
+            number = _id_of(_remains(member.text))
         if number is None:
             return
         if number in texts:
@@ -447,10 +443,17 @@ def _number(value: int | str) -> int:
     return msgspec.convert(int(value), Number)
 
 
-def _id_of_broken(text: bytes) -> int | None:
+def _remains(text: bytes) -> Remains:
     try:
-        return _number(_read_anything(text)["id"])
-    except (*_DECODING_ERRORS, KeyError, TypeError, ValueError):
+        return _read_remains(text)
+    except _DECODING_ERRORS:
+        return Remains()
+
+
+def _id_of(remains: Remains) -> int | None:
+    try:
+        return _number(remains.id)
+    except (TypeError, ValueError):
         return None
 
 

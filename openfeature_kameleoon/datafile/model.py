@@ -20,10 +20,10 @@ __all__ = [
     "ExperimentVariation",
     "FeatureFlag",
     "FlagHeader",
-    "FlagRemains",
     "Holdout",
     "Number",
     "Raw",
+    "Remains",
     "Rule",
     "RuleHeader",
     "Segment",
@@ -143,11 +143,11 @@ class FlagHeader(Wire, frozen=True, gc=False):
     rules: list[RuleHeader] | None = None
 
 
-class FlagRemains(Wire, frozen=True, gc=False):
-    """What there may be left of a flag that does not decode: its key, and its place in its group."""
+class Remains(Wire, frozen=True):
+    """What there may be left of an element that does not decode: its id, and a flag's key and group."""
 
+    id: Any = None
     feature_key: Any = None
-    id: Any = 0
     mutually_exclusive_group: Any = None
 
 

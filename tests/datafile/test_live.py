@@ -23,7 +23,8 @@ from openfeature_kameleoon.datafile.cache import DataFileCache
 from openfeature_kameleoon.datafile.events import Event, EventKind
 from openfeature_kameleoon.datafile.freshness import State
 from openfeature_kameleoon.datafile.live import SETTLE_SECONDS, LiveDataFile
-from openfeature_kameleoon.datafile.sources import FileSource, PollingSource
+from openfeature_kameleoon.datafile.polling import PollingSource
+from openfeature_kameleoon.datafile.sources import FileSource
 from openfeature_kameleoon.errors import DataFileInvalid, Initialization, KameleoonError, RequestFailed
 from openfeature_kameleoon.transport.http import Http, Response
 from openfeature_kameleoon.transport.urls import Endpoints

@@ -14,7 +14,8 @@ from random import Random
 import pytest
 
 from openfeature_kameleoon.clock import SYSTEM_CLOCK
-from openfeature_kameleoon.datafile.sources import NOT_MODIFIED, Fetched, FileSource, PollingSource
+from openfeature_kameleoon.datafile.polling import PollingSource
+from openfeature_kameleoon.datafile.sources import NOT_MODIFIED, Fetched, FileSource
 from openfeature_kameleoon.errors import DataFileInvalid, KameleoonError, RequestFailed
 from openfeature_kameleoon.protocol import SDK_VERSION
 from openfeature_kameleoon.transport.http import Http

@@ -40,7 +40,7 @@ Evaluation = tuple[str, str, "Json | None"]
 
 EVALUATIONS = int(os.environ.get("KAMELEOON_FUZZ", "20000"))
 SEED = os.environ.get("KAMELEOON_FUZZ_SEED", "0")
-EVALUATIONS_PER_FILE = 20
+EVALUATIONS_PER_FILE = 10
 PARTS = 4
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -198,8 +198,9 @@ VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 0.5, 1.0, -0.5, 10**6, 2**31, 2**63, 2**64, 10**30, 10**400, 1e308, 5e-324),
     *("", "off", "0", "1", "-1", "vip", "null", "{}", "[1,", '{"a": ', "NaN", "\x00", "é" * 50, "x" * 5000, "\u2028"),
     *([], {}, [None], [[]], [{}], {"id": 1}, {"": None}, [0] * 100, {"key": "off"}),
-    *(RAW + "1e400", RAW + "-1e400", RAW + "1e-400", RAW + "-0", RAW + "9" * 5000, RAW + "1E5", RAW + "12345678901234567890.5"),
-    *("EXPERIMENTATION", "TARGETED_DELIVERY", "REGULAR_EXPRESSION", "(a+)+b", "SEGMENT", "JSON", "BOOLEAN", "in-holdout"),
+    *(RAW + "1e400", RAW + "-1e400", RAW + "1e-400", RAW + "-0", RAW + "9" * 5000, RAW + "1E5"),
+    *(RAW + "[" * levels + "]" * levels for levels in (60, 900, 5000)),
+    *("EXPERIMENTATION", "TARGETED_DELIVERY", "REGULAR_EXPRESSION", "(a+)+b", "SEGMENT", "JSON", "in-holdout"),
 ]  # fmt: skip
 
 NAMES = [
@@ -243,7 +244,7 @@ def swap(content: Json, random: Random) -> None:
 
 def deepen(content: Json, random: Random) -> None:
     container, key = somewhere(content, random)
-    for _ in range(random.choice([1, 1, 2, 30, 400])):
+    for _ in range(random.choice([1, 1, 2, 20])):
         container[key] = [container[key]] if random.random() < 0.5 else {random.choice(NAMES): container[key]}
 
 
@@ -392,7 +393,7 @@ def test_a_failure_is_made_as_small_as_it_can_be() -> None:
 
     small = minimised(content, lambda candidate: "value" in text_of(candidate).decode().partition("one_page")[2])
 
-    assert len(text_of(small)) < 100
+    assert len(text_of(small)) < 120
     assert "one_page" in text_of(small).decode()
 
 
