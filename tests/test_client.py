@@ -145,6 +145,11 @@ def test_a_handler_is_called_each_time_that_flags_change(client: KameleoonClient
         client.refresh()
         assert len(calls) == count
 
+    replace(tmp_path / "flags.json", "{")
+    with pytest.raises(DataFileInvalid):
+        client.refresh()
+    assert len(calls) == 2
+
 
 def test_a_client_shows_its_site_and_no_secret(tmp_path: Path) -> None:
     client = client_of(tmp_path, FLAGS, client_id="id", client_secret="s3cr3t")

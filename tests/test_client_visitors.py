@@ -36,7 +36,6 @@ FLAGS = site(
     flag("tested", rule(5, ("on", 0.5), ("off", 0.5), kind=EXPERIMENT)),
     {"featureKey": "broken", "rules": 5},
 )
-OF_ON, OF_OFF = Exposure(1001, 10, DELIVERY), Exposure(1002, 20, DELIVERY)
 
 
 @pytest.fixture

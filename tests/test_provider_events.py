@@ -10,10 +10,11 @@ import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import EventDetails, ProviderEvent
-from openfeature.exception import ErrorCode, ProviderFatalError
+from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotReadyError
 from openfeature.provider import ProviderStatus
 
 from openfeature_kameleoon import KameleoonClientConfiguration, KameleoonProvider
+from openfeature_kameleoon.errors import RequestFailed
 from tests.chaos import ChaosServer, reply, wait_until
 from tests.faces import Heard, flag, plan_is, replace, rule, site, threads
 from tests.vectors import as_bytes
@@ -103,6 +104,23 @@ def test_a_broken_file_makes_stale_and_a_good_one_ready_again(opened: list[Kamel
     assert (ready.message, changed.flags_changed) == (None, ["f"])
 
 
+def test_an_error_says_whether_somebody_has_to_act(opened: list[KameleoonProvider]) -> None:
+    with ChaosServer(reply(503)) as server:
+        provider = provider_on(opened, server, multi_threading=False)
+        with pytest.raises(ProviderNotReadyError):
+            provider.initialize(NOBODY)
+        heard = Heard(provider)
+
+        for status, code in ((403, ErrorCode.PROVIDER_FATAL), (503, ErrorCode.PROVIDER_NOT_READY)):
+            server.answer_with(reply(status))
+            with pytest.raises(RequestFailed):
+                provider.client.refresh()
+
+            [error] = heard.wait_for(ERROR)
+            assert error.error_code is code
+            assert str(status) in (error.message or "")
+
+
 def test_the_last_good_copy_answers_at_once_and_is_stale(opened: list[KameleoonProvider], tmp_path: Path) -> None:
     with ChaosServer(reply(200, as_bytes(ON))) as server:
         provider_on(opened, server, cache_directory=tmp_path).initialize(NOBODY)
@@ -180,6 +198,21 @@ def test_the_api_does_not_wait_unless_asked_to(path: Path, told: list[tuple[Prov
     wait_until(lambda: flags.get_provider_status() is ProviderStatus.READY)
 
     assert flags.get_boolean_value("f", False, SOMEBODY)
+
+
+def test_the_api_asks_in_error_and_hears_that_nothing_is_there_yet(  # T6
+    opened: list[KameleoonProvider], told: list[tuple[ProviderEvent, EventDetails]]
+) -> None:
+    flags = api.get_client()
+    with ChaosServer(reply(503)) as server:
+        with pytest.raises(ProviderNotReadyError, match="503"):
+            api.set_provider_and_wait(provider_on(opened, server, multi_threading=False))
+
+        details = flags.get_boolean_details("f", True, SOMEBODY)
+
+    assert flags.get_provider_status() is ProviderStatus.ERROR
+    assert (details.value, details.error_code) == (True, ErrorCode.PROVIDER_NOT_READY)
+    assert tell(told, ERROR).error_code is ErrorCode.PROVIDER_NOT_READY
 
 
 def test_a_provider_that_is_replaced_ends(path: Path, told: list[tuple[ProviderEvent, EventDetails]]) -> None:

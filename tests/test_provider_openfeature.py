@@ -232,7 +232,9 @@ def test_a_provider_is_itself_alone(tmp_path: Path) -> None:  # T9: they are key
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("the executor is gone"), AttributeError("detached")])
-def test_an_event_that_reaches_nobody_disturbs_nobody(tmp_path: Path, failure: Exception) -> None:  # T8
+def test_an_event_that_reaches_nobody_disturbs_nobody(  # T8
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
     provider = provider_of(tmp_path, site())
     emitted = []
 
@@ -246,6 +248,7 @@ def test_an_event_that_reaches_nobody_disturbs_nobody(tmp_path: Path, failure: E
         provider.client.refresh()
 
     assert emitted == [ProviderEvent.PROVIDER_STALE]
+    assert "listener" not in caplog.text
     assert provider.client.is_ready()
 
 

@@ -73,4 +73,5 @@ def _decided(decide: Decide, item: Item, check: CheckCode, fill: Fill) -> str:
 
 def _remember(visitor: Visitor, exposure: Exposure) -> None:
     """A holdout's assignment, for conditions that look at it; forgotten with the visitor."""
+    visitor.known = True  # as it would be by now
     visitor.set_assignment(Assignment(exposure, visitor.started, 0.0, is_reported=False))

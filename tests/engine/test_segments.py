@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.datafile.index import DataFileIndex
-from openfeature_kameleoon.datafile.model import FeatureFlag
+from openfeature_kameleoon.datafile.model import FeatureFlag, Segment
 from openfeature_kameleoon.engine import segments as module
 from openfeature_kameleoon.engine.segments import Segments, Targeting
 from openfeature_kameleoon.engine.targeting import leaves
@@ -94,9 +94,12 @@ def test_a_segment_that_makes_no_sense_says_so_each_time_and_is_looked_at_once(
     segments = segments_of(broken)
     looked: list[int] = []
     decode = DataFileIndex.segment
-    monkeypatch.setattr(
-        DataFileIndex, "segment", lambda index, number: (looked.append(number), decode(index, number))[1]
-    )
+
+    def counted(index: DataFileIndex, number: int) -> Segment | None:
+        looked.append(number)
+        return decode(index, number)
+
+    monkeypatch.setattr(DataFileIndex, "segment", counted)
 
     errors = []
     for campaign in (None, 81, 82):
