@@ -87,7 +87,7 @@ class ConfigCredentialsInvalid(ConfigException):
 class ConfigSettingInvalid(ConfigException):
     """A setting is unknown or its value is not allowed; ``setting`` is its name."""
 
-    def __init__(self, message: str, *, setting: str) -> None:
+    def __init__(self, message: str, *, setting: str = "") -> None:
         super().__init__(message)
         self.setting = setting
 

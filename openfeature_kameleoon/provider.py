@@ -64,6 +64,9 @@ EVENTS: Mapping[EventKind, ProviderEvent] = {
     EventKind.CHANGED: ProviderEvent.PROVIDER_CONFIGURATION_CHANGED,
 }
 
+MOST_WARNINGS = 100
+"""Names of events that are warned of; more are a mistake of another kind, and would fill the log."""
+
 _METADATA = Metadata(name="Kameleoon Provider")
 _NO_HOOKS: list[Hook] = []
 
@@ -85,6 +88,7 @@ class KameleoonProvider(AbstractProvider):
     ) -> None:
         super().__init__()
         self._owns_client = client is None
+        self._untracked: set[str] = set()
         if client is not None and client.site_code != site_code:
             raise ConfigSettingInvalid(
                 f"the client passed is for the site {client.site_code!r}, not {site_code!r}", setting="site_code"
@@ -166,9 +170,9 @@ class KameleoonProvider(AbstractProvider):
         try:
             self._track(tracking_event_name, evaluation_context, tracking_event_details)
         except KameleoonError as error:
-            _log.warning("track(%s) recorded nothing: %s", _shown(tracking_event_name), printable(error.message))
+            self._tell_untracked(tracking_event_name, printable(error.message))
         except Exception as error:  # foreign objects in the context; the application must not fail for them
-            _log.warning("track(%s) recorded nothing: %s", _shown(tracking_event_name), type(error).__name__)
+            self._tell_untracked(tracking_event_name, type(error).__name__)
 
     def _resolve(
         self,
@@ -209,6 +213,14 @@ class KameleoonProvider(AbstractProvider):
         revenue = revenue_of(details.value if details is not None else None)
         metadata = conversion_metadata(details.attributes if details is not None else {}, index)
         client.track_conversion(code, goal_id(name, client.configuration.goals), revenue, metadata=metadata)
+
+    def _tell_untracked(self, event_name: object, reason: str) -> None:
+        """Warn once of each event's name that could not be recorded."""
+        name = _shown(event_name)
+        is_new = name not in self._untracked and len(self._untracked) < MOST_WARNINGS
+        _log.log(logging.WARNING if is_new else logging.DEBUG, "track(%s) recorded nothing: %s", name, reason)
+        if is_new:
+            self._untracked.add(name)
 
     def _pass_on(self, event: Event) -> None:
         """Emit an event of the data file as OpenFeature's, unless nobody is attached or all is shutting down."""

@@ -254,3 +254,14 @@ def test_tracking_is_silent_when_all_is_well(provider: KameleoonProvider, caplog
         api.get_client().track("purchase", SOMEBODY)
 
     assert caplog.records == []
+
+
+def test_an_event_that_cannot_be_recorded_is_warned_of_once(
+    provider: KameleoonProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        provider.track("no goal", SOMEBODY)
+    provider.track("no goal either", SOMEBODY)
+
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [message.partition(" recorded")[0] for message in warned] == ["track(no goal)", "track(no goal either)"]

@@ -95,6 +95,13 @@ def as_text(value: object) -> str:
 
     Raises ``TypeError`` for what has no such form, NaN and the infinities among it.
     """
+    try:
+        return _text_of(value)
+    except (ValueError, OverflowError) as error:  # an integer of thousands of digits, a date before the year 1
+        raise TypeError(f"a custom datum's value cannot be written: {error}") from error
+
+
+def _text_of(value: object) -> str:
     if isinstance(value, str):
         if not value.isascii() and not _is_unicode(value):
             raise TypeError("a lone surrogate cannot be written as UTF-8")
