@@ -199,13 +199,16 @@ class DataFileIndex:
                 rewritten.add(key)
             breathe()
         segments = self._segments_changed_since(previous, rewritten, breathe)
-        return [
-            key
-            for key in keys
-            if key in rewritten
-            or self._ties(key) != previous._ties(key)
-            or not segments.isdisjoint(self.flags[key].segment_ids)
-        ]
+        changed = []
+        for key in keys:
+            if (
+                key in rewritten
+                or not segments.isdisjoint(self.flags[key].segment_ids)
+                or self._ties(key) != previous._ties(key)
+            ):
+                changed.append(key)
+            breathe()
+        return changed
 
     def _rules_for_all(self) -> tuple[object, ...]:
         """What the answers of all flags depend on."""
@@ -300,9 +303,7 @@ class _Reader:
             self.use_legacy_flags(breathe)
         elif _FLAGS not in listed:
             raise DataFileInvalid("the data file lists no feature flags: member 'featureFlags' is missing")
-        index.flag_keys_by_id = {flag.id: key for key, flag in index.flags.items() if flag.id}
-        index.has_targeted_delivery = any(flag.delivers for flag in index.flags.values())
-        self.groups()
+        self.relate_flags(breathe or _go_on)
         return index
 
     def expect_empty(self, member: Member) -> None:
@@ -335,12 +336,13 @@ class _Reader:
         key = header.feature_key
         if key in index.flags:
             self.problem(_path(member), key, "this key stands twice; the last one counts")
-        text = member.text
-        if self.previous is not None and (before := self.previous.flags.get(key)) is not None:
-            text = before.text if before.text == text else text
+        before = self.previous.flags.get(key) if self.previous is not None else None
+        if before is not None and before.text == member.text:
+            index.flags[key] = before
+            return
         rules = header.rules or ()
         index.flags[key] = FlagText(
-            text,
+            member.text,
             header.id or 0,
             header.mutually_exclusive_group or None,
             header.bucketing_custom_data_id,
@@ -354,18 +356,12 @@ class _Reader:
         It stays a member of its group: without it, visitors of the others would be shared out anew.
         """
         remains = _remains(member.text)
-        key, group = remains.feature_key, remains.mutually_exclusive_group
+        key = _part(remains.feature_key, str)
         message = f"feature flag {key!r:.100} does not decode: {error}"
-        self.problem(_path(member), key if isinstance(key, str) else None, message)
-        if isinstance(key, str):
-            self.index.flags[key] = FlagText(
-                member.text,
-                _id_of(remains) or 0,
-                group if isinstance(group, str) and group else None,
-                None,
-                (),
-                problem=message,
-            )
+        self.problem(_path(member), key, message)
+        if key is not None:
+            group = _part(remains.mutually_exclusive_group, str) or None
+            self.index.flags[key] = FlagText(member.text, _id_of(remains) or 0, group, None, (), problem=message)
 
     def use_legacy_flags(self, breathe: Callable[[], None] | None) -> None:
         """Take the flags from the 2.x member; ``featureFlags`` holds 1.x flags there, which nothing reads (2.12)."""
@@ -419,16 +415,20 @@ class _Reader:
                 self.problem(_path(member), None, "two mapping identifiers; the last one counts")
             index.mapping_index = number
 
-    def groups(self) -> None:
-        """Members of each mutually exclusive group, ascending by flag id (2.9)."""
+    def relate_flags(self, breathe: Callable[[], None]) -> None:
+        """Flags by id, and the members of each mutually exclusive group, ascending by flag id (2.9)."""
+        index = self.index
         members: dict[str, list[str]] = {}
-        for key, flag in self.index.flags.items():
+        for key, flag in index.flags.items():
+            if flag.id:
+                index.flag_keys_by_id[flag.id] = key
             if flag.group:
                 members.setdefault(flag.group, []).append(key)
-        flags = self.index.flags
-        self.index.groups = {
-            group: tuple(sorted(keys, key=lambda key: flags[key].id)) for group, keys in members.items()
-        }
+            if flag.delivers:
+                index.has_targeted_delivery = True
+            breathe()
+        flags = index.flags
+        index.groups = {group: tuple(sorted(keys, key=lambda key: flags[key].id)) for group, keys in members.items()}
 
     def problem(self, path: str, flag: str | None, message: str) -> None:
         self.index.problems.append(Problem(path, flag, message))
@@ -440,7 +440,10 @@ def _path(member: Member) -> str:
 
 def _number(value: int | str) -> int:
     """A number that may stand as text. Raises ``ValueError`` for what is none or takes more than 64 bits."""
-    return msgspec.convert(int(value), Number)
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a number takes more than 64 bits")
+    return number
 
 
 def _remains(text: bytes) -> Remains:
@@ -450,10 +453,18 @@ def _remains(text: bytes) -> Remains:
         return Remains()
 
 
-def _id_of(remains: Remains) -> int | None:
+def _part(text: msgspec.Raw, kind: type[T]) -> T | None:
     try:
-        return _number(remains.id)
-    except (TypeError, ValueError):
+        return msgspec.json.decode(text, type=kind)
+    except _DECODING_ERRORS:
+        return None
+
+
+def _id_of(remains: Remains) -> int | None:
+    number = _part(remains.id, int)
+    try:
+        return _number(_part(remains.id, str) or "" if number is None else number)
+    except ValueError:
         return None
 
 

@@ -144,11 +144,11 @@ class FlagHeader(Wire, frozen=True, gc=False):
 
 
 class Remains(Wire, frozen=True):
-    """What there may be left of an element that does not decode: its id, and a flag's key and group."""
+    """What there may be left of an element that does not decode, each as text: its id, and a flag's key and group."""
 
-    id: Any = None
-    feature_key: Any = None
-    mutually_exclusive_group: Any = None
+    id: msgspec.Raw = msgspec.Raw(b"null")
+    feature_key: msgspec.Raw = msgspec.Raw(b"null")
+    mutually_exclusive_group: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class CustomDataInfo(Wire, frozen=True):

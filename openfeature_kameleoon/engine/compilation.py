@@ -19,17 +19,22 @@ from .evaluation import (
     Group,
     Holdout,
 )
-from .segments import ALL_VISITORS, HEAVIEST_BYTES, Segments, Targeting, nobody
+from .segments import ALL_VISITORS, MOST_CONDITIONS, Segments, Targeting, nobody
 from .targeting import EVERYBODY, leaves
 from .variables import compile_variation
 
 __all__ = ["compile_flag"]
+
+MOST_RULES = 10_000
+"""Rules that nobody wrote by hand are refused: to compile them would make somebody wait."""
 
 
 def compile_flag(
     key: str, flag: FeatureFlag, index: DataFileIndex, segments: Segments, labels: Mapping[str, str | int]
 ) -> CompiledFlag:
     """Compile one flag; what makes no sense inside it costs only the rule or variable it stands in."""
+    if len(flag.rules or ()) > MOST_RULES:
+        raise FeatureMalformed(f"feature flag {key!r:.100} has more than {MOST_RULES} rules")
     variations = {variation.key: compile_variation(variation) for variation in flag.variations or ()}
     answers = Answers(variations, flag.default_variation_key or "", labels)
     disabled = answers.default("DISABLED", "ENVIRONMENT")
@@ -50,8 +55,8 @@ def compile_flag(
             problems.append("a rule without an id is left out")
             continue
         weight += segments.weight(definition.segment_id) if definition.segment_id else 0
-        if weight > HEAVIEST_BYTES:
-            raise FeatureMalformed(f"the rules of {key!r:.100} test more than {HEAVIEST_BYTES >> 20} MB of conditions")
+        if weight > MOST_CONDITIONS:
+            raise FeatureMalformed(f"feature flag {key!r:.100} tests more than {MOST_CONDITIONS} conditions")
         rule = _rule(flag, definition, index, segments)
         if rule.problem is not None:
             problems.append(f"rule {rule.id} matches nobody: {rule.problem}")

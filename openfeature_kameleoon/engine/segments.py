@@ -15,13 +15,13 @@ from .matching import Test
 from .scope import FlagRule, Scope, UnusableCondition
 from .targeting import EVERYBODY, Predicate, Tree, compile_conditions, predicate
 
-__all__ = ["HEAVIEST_BYTES", "Segments", "Targeting", "nobody"]
+__all__ = ["MOST_CONDITIONS", "Segments", "Targeting", "nobody"]
 
 DEEPEST_LEVEL = 16
 """How many segments may refer to one another in a row. Real ones go two or three deep."""
 
-HEAVIEST_BYTES = 128 << 20
-"""How much text of conditions a flag may have tested, each segment counted as often as it is referred to."""
+MOST_CONDITIONS = 200_000
+"""How many conditions a flag may have tested, each segment counted as often as it is referred to."""
 
 
 class Targeting(NamedTuple):
@@ -38,10 +38,15 @@ class _Reach(NamedTuple):
     """What testing a segment comes to, with the segments and flags that it refers to."""
 
     levels: int
-    bytes: int
+    conditions: int
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether there is no end to it, or as good as none."""
+        return self.levels > DEEPEST_LEVEL or self.conditions > MOST_CONDITIONS
 
 
-_ENDLESS = _Reach(DEEPEST_LEVEL, HEAVIEST_BYTES)
+_ENDLESS = _Reach(DEEPEST_LEVEL, MOST_CONDITIONS)
 
 
 def nobody(visitor: Visitor) -> bool:
@@ -87,9 +92,9 @@ class Segments:
         return targeting
 
     def weight(self, segment_id: int) -> int:
-        """How many bytes of conditions testing a segment comes to; none for one that is refused."""
-        levels, size = self._reach(segment_id)
-        return 0 if levels > DEEPEST_LEVEL or size > HEAVIEST_BYTES else size
+        """A bound on the conditions that are tested for a segment; none for one that is refused."""
+        reach = self._reach(segment_id)
+        return 0 if reach.is_endless else reach.conditions
 
     def compile(self, segment: Segment, campaign_id: int | None) -> Targeting:
         """Whom a segment matches that no rule shares, as 2.x files embed them. Raises ``FeatureMalformed``."""
@@ -110,16 +115,11 @@ class Segments:
         return None if targeting is None else targeting.matches or _anybody
 
     def _check_reach(self, segment_id: int) -> None:
-        """Refuse what has no end, or as good as none, whichever of its segments is asked for first."""
-        levels, size = self._reach(segment_id)
-        if levels > DEEPEST_LEVEL:
+        """Refuse what is endless, whichever of its segments is asked for first."""
+        if self._reach(segment_id).is_endless:
             raise FeatureMalformed(
-                f"segment {segment_id} makes no sense: it leads back to itself, or through more than"
-                f" {DEEPEST_LEVEL} segments in a row"
-            )
-        if size > HEAVIEST_BYTES:
-            raise FeatureMalformed(
-                f"segment {segment_id} makes no sense: it comes to more than {HEAVIEST_BYTES >> 20} MB of conditions"
+                f"segment {segment_id} makes no sense: it leads back to itself, through more than {DEEPEST_LEVEL}"
+                f" segments in a row, or to more than {MOST_CONDITIONS} conditions"
             )
 
     def _reach(self, segment_id: int) -> _Reach:
@@ -135,23 +135,23 @@ class Segments:
                 begun[number] = self._refers_to(number)
                 waiting += (inner for inner in begun[number][0] if inner not in begun)
             else:
-                segments, size = begun[number]
+                segments, conditions = begun[number]
                 reaches = [known.get(inner, _ENDLESS) for inner in segments]  # one begun, not known yet, leads here
                 levels = 1 + max((reach.levels for reach in reaches), default=0)
-                size += sum(reach.bytes for reach in reaches)
-                known[number] = _Reach(min(levels, DEEPEST_LEVEL + 1), min(size, HEAVIEST_BYTES + 1))
+                conditions += sum(reach.conditions for reach in reaches)
+                known[number] = _Reach(min(levels, DEEPEST_LEVEL + 1), min(conditions, MOST_CONDITIONS + 1))
         return known[segment_id]
 
     def _refers_to(self, segment_id: int) -> tuple[list[int], int]:
-        """The segments that a segment names, and its bytes with those of the flags that it looks at."""
+        """The segments that a segment names, and its own conditions with what it looks at in other flags."""
         index = self._index
-        segments, size = [], len(index.segments.get(segment_id, b""))
+        segments, conditions = [], _objects(index.segments.get(segment_id, b""))
         for kind, number in index.references(segment_id):
             if kind == "SEGMENT" and number in index.segments:
                 segments.append(number)
             elif kind == "TARGET_FEATURE_FLAG" and number in index.flag_keys_by_id:
-                size += len(index.flags[index.flag_keys_by_id[number]].text)
-        return segments, size
+                conditions += _objects(index.flags[index.flag_keys_by_id[number]].text)
+        return segments, conditions
 
     def _rules_of_flag(self, flag_id: int) -> tuple[FlagRule, ...]:
         """What TARGET_FEATURE_FLAG needs of another flag; nothing of one that is missing or broken."""
@@ -177,6 +177,11 @@ class Segments:
             )
             for rule in flag.rules or ()
         )
+
+
+def _objects(text: bytes) -> int:
+    """At least as many as there are JSON objects in a text: conditions, or rules and their entries."""
+    return text.count(b"{")
 
 
 def _anybody(visitor: Visitor) -> bool:

@@ -211,7 +211,7 @@ def test_others_may_run_between_two_flags_or_segments() -> None:
 
     after.changed_since(before, lambda: breaths.append(None))
 
-    assert len(breaths) == len(ALL) + len(after.segments)
+    assert len(breaths) >= len(ALL) + len(after.segments)
 
 
 # --- what is taken over ---------------------------------------------------------------------------------------

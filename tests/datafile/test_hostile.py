@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,8 +84,8 @@ def rule(number: int = 1, **members: Any) -> Json:
     return {**known, "variationByExposition": [entry()], **members}
 
 
-def flag(key: str = "hostile", *rules: Json, **members: Any) -> Json:
-    known = {"id": len(key), "featureKey": key, "environmentEnabled": True, "defaultVariationKey": "off"}
+def flag(key: str = "hostile", *rules: Any, **members: Any) -> Json:
+    known = {"id": len(key) + 100, "featureKey": key, "environmentEnabled": True, "defaultVariationKey": "off"}
     return {**known, "variations": [{"key": "on"}, {"key": "off"}], "rules": list(rules or [rule()]), **members}
 
 
@@ -108,7 +108,7 @@ def chain(length: int, last: Json, doubled: bool = False) -> list[Json]:
     ]
 
 
-def joined(conditions: list[Json], operators: list[bool]) -> Json:
+def joined(conditions: list[Any], operators: list[bool]) -> Json:
     group = {"conditions": conditions, "orOperators": operators}
     return {"id": 1, "conditionsData": {"firstLevel": [group], "firstLevelOrOperators": []}}
 
@@ -120,9 +120,15 @@ def with_literal(content: Json, literal: str) -> bytes:
 
 LEVELS = "[" * 10_000 + "]" * 10_000
 DIGITS = "9" * 10**6
+MUCH = 10**6
 HERE = "HERE"
 COLLIDING = 2**61 - 1
 """All multiples of it have one hash."""
+
+
+def many(element: Json, count: int) -> str:
+    """Elements of a list, without its brackets."""
+    return ",".join([json.dumps(element)] * count)
 
 
 def variable(value: object, kind: str = "JSON") -> Json:
@@ -130,31 +136,32 @@ def variable(value: object, kind: str = "JSON") -> Json:
     return site(flag(variations=[{"key": "on", "variables": variables}, {"key": "off"}]))
 
 
-def bad_operand(value: object) -> Json:
-    condition = {"targetingType": "VISITS", "visitCount": value, "matchType": "GREATER"}
-    return targeted(segment(condition, segment_id=1))
+def condition(kind: str, **members: object) -> Json:
+    return targeted(segment({"targetingType": kind, **members}))
 
 
-def everywhere(literal: str) -> Iterator[tuple[str, bytes, object]]:
-    """One literal in every kind of place, and what becomes of the flag there."""
-    for where, content, outcome in (
-        ("an unknown member", site(flag(), new=HERE), ON),
-        ("an unknown member of a flag", site(flag(new=HERE)), ON),
-        ("a flag's id", site(flag(id=HERE)), PARSE_ERROR),
-        ("a rule's id", site(flag("hostile", rule(id=HERE))), PARSE_ERROR),
-        ("an exposition", site(flag("hostile", rule(exposition=HERE))), PARSE_ERROR),
-        ("a respool time", site(flag("hostile", rule(respoolTime=HERE))), PARSE_ERROR),
-        ("a rule's segment", site(flag("hostile", rule(segmentId=HERE))), PARSE_ERROR),
-        ("a variation's id", site(flag("hostile", rule(variationByExposition=[entry(variationId=HERE)]))), PARSE_ERROR),
-        ("a variable", variable(HERE, "NUMBER"), PARSE_ERROR),
-        ("an operand", bad_operand(HERE), OFF),
-        ("a segment's id", site(flag(), segments=[segment(VIP), {"id": HERE}]), ON),
-        ("a custom datum's index", site(flag(), customData=[{"index": 0, "name": "plan"}, {"index": HERE}]), ON),
-        ("the date", site(flag(), dateModified=HERE), ON),
-        ("the holdout", site(flag(), holdout={"experimentId": HERE}), REFUSED),
-        ("the settings", site(flag(), configuration={"new": HERE}), ON),
-    ):
-        yield where, with_literal(content, literal), outcome
+def plan(match: str, value: object) -> Json:
+    return targeted(segment({**VIP, "valueMatchType": match, "value": value}))
+
+
+PLACES: Mapping[str, tuple[Json, object]] = {
+    "an unknown member": (site(flag(), new=HERE), ON),
+    "an unknown member of a flag": (site(flag(new=HERE)), ON),
+    "a flag's id": (site(flag(id=HERE)), PARSE_ERROR),
+    "a rule's id": (site(flag("hostile", rule(id=HERE))), PARSE_ERROR),
+    "an exposition": (site(flag("hostile", rule(exposition=HERE))), PARSE_ERROR),
+    "a respool time": (site(flag("hostile", rule(respoolTime=HERE))), PARSE_ERROR),
+    "a rule's segment": (site(flag("hostile", rule(segmentId=HERE))), PARSE_ERROR),
+    "a variation's id": (site(flag("hostile", rule(variationByExposition=[entry(variationId=HERE)]))), PARSE_ERROR),
+    "a variable": (variable(HERE, "NUMBER"), PARSE_ERROR),
+    "an operand": (condition("VISITS", visitCount=HERE, matchType="GREATER"), OFF),
+    "a segment's id": (site(flag(), segments=[segment(VIP), {"id": HERE}]), ON),
+    "a custom datum's index": (site(flag(), customData=[{"index": 0, "name": "plan"}, {"index": HERE}]), ON),
+    "the date": (site(flag(), dateModified=HERE), ON),
+    "the holdout": (site(flag(), holdout={"experimentId": HERE}), REFUSED),
+    "the settings": (site(flag(), configuration={"new": HERE}), ON),
+}
+"""Every kind of place for a number, and what becomes of the flag with one that has no end."""
 
 
 class Case(NamedTuple):
@@ -165,183 +172,121 @@ class Case(NamedTuple):
     megabytes: int = MEGABYTES
 
 
-def text(content: Callable[[], Json]) -> Callable[[], bytes]:
-    return lambda: as_bytes(content())
+def case(content: Json, outcome: object) -> Case:
+    return Case(lambda: as_bytes(content), outcome)
 
 
-def literal(content: Json, value: str) -> Callable[[], bytes]:
-    return lambda: with_literal(content, value)
+def case_with(content: Json, literal: str, outcome: object) -> Case:
+    return Case(lambda: with_literal(content, literal), outcome)
 
+
+def with_rules(element: Json, count: int, outcome: object, *segments: Json) -> Case:
+    """A hostile flag of very many rules."""
+    return case_with(site(flag("hostile", HERE), segments=list(segments)), many(element, count), outcome)
+
+
+def with_conditions(count: int, operators: list[bool], outcome: object) -> Case:
+    """A hostile flag for one segment of very many conditions, all of which hold."""
+    joins = (operators * count)[: count - 1]
+    return case_with(targeted(joined([HERE], joins)), many(VIP, count), outcome)
+
+
+NESTING = [False, False, True]
+"""Operators of which each AND and OR stands inside the one before."""
+
+SEGMENT_1 = {"targetingType": "SEGMENT", "segmentId": 1}
+LOOK = {"targetingType": "TARGET_FEATURE_FLAG", "featureFlagId": 7}
+NOBODY = rule(type="EXPERIMENTATION", exposition=0)
+LOOKED_AT = [flag("hostile", rule(segmentId=1)), flag("looked at", *map(rule, range(1_000)), id=7)]
+NAMES = {f"m{number}": number for number in range(100_000)}
 
 CASES: Mapping[str, Case] = {
     # depth
     "10,000 levels": Case(LEVELS.encode, REFUSED),
     "10,000 levels of objects": Case(lambda: b'{"featureFlags":' * 10_000, REFUSED),
-    "10,000 levels in an unknown member": Case(literal(site(flag(), new=HERE), LEVELS), REFUSED),
-    "10,000 levels in a flag": Case(literal(site(flag(new=HERE)), LEVELS), REFUSED),
-    "10,000 levels in an operand": Case(literal(bad_operand(HERE), LEVELS), REFUSED),
-    "900 levels in a flag": Case(literal(site(flag(new=HERE)), "[" * 900 + "]" * 900), ON),
-    "900 levels in an operand": Case(literal(bad_operand(HERE), "[" * 900 + "]" * 900), OFF),
-    "10,000 levels in a JSON variable": Case(text(lambda: variable(LEVELS)), PARSE_ERROR),
-    "levels without an end in a JSON variable": Case(text(lambda: variable("[" * 10**6)), PARSE_ERROR),
+    "10,000 levels in an unknown member": case_with(site(flag(), new=HERE), LEVELS, REFUSED),
+    "10,000 levels in a flag": case_with(site(flag(new=HERE)), LEVELS, REFUSED),
+    "10,000 levels in an operand": case_with(plan("EXACT", HERE), LEVELS, REFUSED),
+    "500 levels in a flag": case_with(site(flag(new=HERE)), "[" * 500 + "]" * 500, ON),
+    "500 levels in an operand": case_with(plan("EXACT", HERE), "[" * 500 + "]" * 500, OFF),
+    "10,000 levels in a JSON variable": case(variable(LEVELS), PARSE_ERROR),
+    "levels without an end in a JSON variable": case(variable("[" * 10**6), PARSE_ERROR),
+    "10,000 levels among values": case(plan("AMONG_VALUES", LEVELS), OFF),
     # numbers
-    **{
-        f"a million digits in {where}": Case(lambda raw=raw: raw, outcome) for where, raw, outcome in everywhere(DIGITS)
-    },
-    **{f"1e400 in {where}": Case(lambda raw=raw: raw, outcome) for where, raw, outcome in everywhere("1e400")},
-    "a million digits in a JSON variable": Case(text(lambda: variable(DIGITS)), PARSE_ERROR),
-    "1e400 in a JSON variable": Case(text(lambda: variable("1e400")), PARSE_ERROR),
-    "a million digits in a version": Case(
-        text(lambda: targeted(segment({"targetingType": "APPLICATION_VERSION", "version": DIGITS}))), OFF
-    ),
-    "ids of one hash": Case(
-        text(lambda: site(flag(), segments=[{"id": number * COLLIDING} for number in range(20_000)])), ON
-    ),
-    "ids of one hash as texts": Case(
-        text(lambda: site(flag(), segments=[{"id": str(number * COLLIDING)} for number in range(20_000)])), ON
-    ),
-    "flag ids of one hash": Case(
-        text(lambda: site(flag(), *(flag(f"f{number}", id=number * COLLIDING) for number in range(20_000)))), ON
-    ),
-    "looked-up ids of one hash": Case(
-        text(
-            lambda: targeted(
-                segment(*({"targetingType": "SEGMENT", "segmentId": number * COLLIDING} for number in range(1, 20_000)))
-            )
-        ),
-        OFF,
+    **{f"a million digits in {name}": case_with(content, DIGITS, then) for name, (content, then) in PLACES.items()},
+    **{f"1e400 in {name}": case_with(content, "1e400", then) for name, (content, then) in PLACES.items()},
+    "a million digits in a JSON variable": case(variable(DIGITS), PARSE_ERROR),
+    "1e400 in a JSON variable": case(variable("1e400"), PARSE_ERROR),
+    "a million digits in a version": case(condition("APPLICATION_VERSION", version=DIGITS), OFF),
+    "a million digits among values": case(plan("AMONG_VALUES", f"[{DIGITS}]"), OFF),
+    "a million digits to compare with": case(plan("GREATER", DIGITS), OFF),
+    "segment ids of one hash": case(site(flag(), segments=[{"id": n * COLLIDING} for n in range(25_000)]), ON),
+    "references of one hash": case(
+        targeted(joined([{**SEGMENT_1, "segmentId": n * COLLIDING} for n in range(1, 15_000)], [True] * 14_998)), OFF
     ),
     # sizes
-    "100,000 members": Case(text(lambda: site(flag(), **{f"m{number}": 0 for number in range(100_000)})), ON),
-    "100,000 members in a flag": Case(
-        text(lambda: site(flag(new={f"m{number}": number for number in range(100_000)}))), ON
-    ),
-    "100,000 members in a JSON variable": Case(
-        text(lambda: variable(json.dumps({f"m{number}": number for number in range(100_000)}))), "TYPE_MISMATCH"
-    ),
-    "300,000 flags that are none": Case(lambda: b'{"featureFlags":[' + b"0," * 300_000 + b"0]}", REFUSED),
-    "100,000 flags that are none": Case(
-        lambda: as_bytes(site(flag()))[:-1].replace(b'"segments"', b"") + b',"segments":[' + b"0," * 100_000 + b"0]}",
-        ON,
-    ),
-    "100,000 rules for everybody": Case(text(lambda: site(flag("hostile", *map(rule, range(100_000))))), ON),
-    "100,000 rules for nobody": Case(
-        text(
-            lambda: site(flag("hostile", *(rule(n, type="EXPERIMENTATION", exposition=0) for n in range(1, 100_001))))
-        ),
+    "100,000 members": case(site(flag(), **NAMES), ON),
+    "100,000 members in a JSON variable": case(variable(json.dumps(NAMES)), "TYPE_MISMATCH"),
+    "9,999 rules for nobody": with_rules(NOBODY, 9_999, OFF),
+    "100,000 rules for nobody": with_rules(NOBODY, 100_000, PARSE_ERROR),
+    "100,000 variations": case_with(site(flag(variations=[HERE])), many({"key": "on"}, 100_000), ON),
+    "100,000 shares": case_with(site(flag("hostile", rule(variationByExposition=[HERE]))), many(entry(), 100_000), ON),
+    "9,000 conditions joined by OR": with_conditions(9_000, [True], ON),
+    "9,000 conditions joined by AND": with_conditions(9_000, [False], ON),
+    "9,000 conditions joined by AND and OR in turn": with_conditions(9_000, [False, True], ON),
+    "9,000 conditions that nest as deep as they can": with_conditions(9_000, NESTING, OFF),
+    "100,000 conditions": with_conditions(100_000, [True], ON),
+    "5,000 groups that nest as deep as they can": case_with(
+        targeted({"id": 1, "conditionsData": {"firstLevel": [HERE], "firstLevelOrOperators": NESTING * 5_000}}),
+        many({"conditions": [VIP], "orOperators": []}, 5_000),
         OFF,
     ),
-    "100,000 variations": Case(text(lambda: site(flag(variations=[{"key": f"v{n}"} for n in range(100_000)]))), ON),
-    "100,000 conditions joined by OR": Case(
-        text(lambda: targeted(joined([POOR] * 99_999 + [VIP], [True] * 99_999))), ON
+    "2,000 rules for 2,000 conditions": with_rules(
+        rule(segmentId=1), 2_000, PARSE_ERROR, joined([POOR] * 2_000, [True] * 1_999)
     ),
-    "100,000 conditions joined by AND": Case(text(lambda: targeted(joined([VIP] * 100_000, [False] * 99_999))), ON),
-    "100,000 conditions joined by AND and OR in turn": Case(
-        text(lambda: targeted(joined([VIP] * 100_000, [False, True] * 50_000))), ON
+    "1,000 rules for a segment that makes no sense": with_rules(rule(segmentId=1), 1_000, OFF, joined([VIP] * 150, [])),
+    "1,000 rules for a broken segment": with_rules(
+        rule(segmentId=1), 1_000, OFF, {"id": 1, "x": [{}] * 150, "conditionsData": []}
     ),
-    "100,000 conditions that nest as deep as they can": Case(
-        text(lambda: targeted(joined([VIP] * 100_000, [False, False, True] * 33_333))), OFF
-    ),
-    "10,000 groups that nest as deep as they can": Case(
-        text(
-            lambda: targeted(
-                {
-                    "id": 1,
-                    "conditionsData": {
-                        "firstLevel": [{"conditions": [VIP], "orOperators": []}] * 10_000,
-                        "firstLevelOrOperators": [False, False, True] * 3_333,
-                    },
-                }
-            )
-        ),
-        OFF,
-    ),
-    "10,000 rules for 10,000 conditions": Case(
-        text(
-            lambda: site(
-                flag("hostile", *(rule(number, segmentId=1) for number in range(10_000))),
-                segments=[joined([POOR] * 10_000, [True] * 9_999)],
-            )
-        ),
-        PARSE_ERROR,
-    ),
-    "10,000 rules for a broken segment": Case(
-        text(
-            lambda: site(
-                flag("hostile", *(rule(number, segmentId=1) for number in range(10_000))),
-                segments=[joined([POOR] * 10_000, [True])],
-            )
-        ),
-        OFF,
-    ),
-    "10,000 looks at 10,000 rules": Case(
-        text(
-            lambda: site(
-                flag("hostile", rule(segmentId=1)),
-                flag("looked at", *map(rule, range(10_000))),
-                segments=[
-                    joined(
-                        [{"targetingType": "TARGET_FEATURE_FLAG", "featureFlagId": len("looked at")}] * 10_000,
-                        [True] * 9_999,
-                    )
-                ],
-            )
-        ),
+    "3,000 looks at 1,000 rules": case_with(
+        {**targeted(joined([HERE], [True] * 2_999)), "featureFlags": [flag("good"), *LOOKED_AT]},
+        many(LOOK, 3_000),
         OFF,
     ),
     # segments inside segments
-    "a segment in itself": Case(text(lambda: targeted(segment({"targetingType": "SEGMENT", "segmentId": 1}))), OFF),
-    "a circle of 10,000 segments": Case(
-        text(lambda: targeted(*chain(10_000, {"targetingType": "SEGMENT", "segmentId": 1}))), OFF
-    ),
-    "a chain of 10,000 segments": Case(text(lambda: targeted(*chain(10_000, VIP))), OFF),
-    "a chain of 10,000 segments and a flag for each": Case(
-        text(
-            lambda: site(
-                flag("hostile", rule(segmentId=1)),
-                *({"featureKey": f"f{n}", "rules": [{"id": 1, "segmentId": n}]} for n in range(1, 10_001)),
-                segments=chain(10_000, VIP),
-            )
+    "a segment in itself": case(targeted(segment(SEGMENT_1)), OFF),
+    "a circle of 10,000 segments": case(targeted(*chain(10_000, SEGMENT_1)), OFF),
+    "a chain of 10,000 segments": case(targeted(*chain(10_000, VIP)), OFF),
+    "a chain of 10,000 segments with a flag for each": case(
+        site(
+            flag("hostile", rule(segmentId=1)),
+            *({"featureKey": f"f{n}", "rules": [{"id": 1, "segmentId": n}]} for n in range(1, 10_001)),
+            segments=chain(10_000, VIP),
         ),
         OFF,
     ),
-    "segments that double sixteen times": Case(text(lambda: targeted(*chain(16, VIP, doubled=True))), ON),
-    "segments that double forty times": Case(text(lambda: targeted(*chain(40, VIP, doubled=True))), OFF),
-    "segments that grow a hundredfold four times": Case(
-        text(
-            lambda: targeted(
-                *(
-                    segment(*[{"targetingType": "SEGMENT", "segmentId": n + 1}] * 100, segment_id=n)
-                    for n in range(1, 5)
-                ),
-                segment(VIP, segment_id=5),
-            )
+    "segments that double twelve times": case(targeted(*chain(13, VIP, doubled=True)), ON),
+    "segments that double forty times": case(targeted(*chain(41, VIP, doubled=True)), OFF),
+    "segments that grow a hundredfold four times": case(
+        targeted(
+            *(segment(*[{**SEGMENT_1, "segmentId": n + 1}] * 100, segment_id=n) for n in range(1, 5)),
+            segment(VIP, segment_id=5),
         ),
         OFF,
     ),
     # texts
-    "ten megabytes of a key": Case(text(lambda: site(flag(), flag("k" * 10**7))), ON),
-    "ten megabytes of a broken flag's key": Case(text(lambda: site(flag(), flag("k" * 10**7, id="x"))), ON),
-    "ten megabytes of a variable": Case(text(lambda: variable("x" * 10**7, "STRING")), "TYPE_MISMATCH"),
-    "ten megabytes of a variation's key": Case(text(lambda: site(flag(defaultVariationKey="x" * 10**7))), ON),
-    "ten megabytes of an operand": Case(text(lambda: targeted(segment({**VIP, "value": "x" * 10**7}))), OFF),
-    "ten megabytes of a pattern": Case(
-        text(lambda: targeted(segment({**VIP, "valueMatchType": "REGULAR_EXPRESSION", "value": "a?" * 5 * 10**6}))), OFF
-    ),
-    "a pattern that tries everything": Case(
-        text(lambda: targeted(segment({**VIP, "valueMatchType": "REGULAR_EXPRESSION", "value": "(.*)*(.*)*(.*)*x"}))),
-        OFF,
-    ),
-    "ten megabytes of values": Case(
-        text(
-            lambda: targeted(segment({**VIP, "valueMatchType": "AMONG_VALUES", "value": json.dumps(["x"] * 2_000_000)}))
-        ),
-        OFF,
-    ),
-    "ten megabytes of an unknown condition": Case(text(lambda: targeted(segment({"targetingType": "x" * 10**7}))), OFF),
-    "ten megabytes of white space": Case(lambda: as_bytes(site(flag())).replace(b":", b":" + b" " * 10**6, 10), ON),
+    "a megabyte of a key": case(site(flag(), flag("k" * MUCH)), ON),
+    "a megabyte of a broken flag's key": case(site(flag(), flag("k" * MUCH, id="x")), ON),
+    "a megabyte of a variable": case(variable("x" * MUCH, "STRING"), "TYPE_MISMATCH"),
+    "a megabyte of a variation's key": case(site(flag(defaultVariationKey="x" * MUCH)), ON),
+    "a megabyte of an operand": case(plan("EXACT", "x" * MUCH), OFF),
+    "a megabyte of a pattern": case(plan("REGULAR_EXPRESSION", "a?" * MUCH), OFF),
+    "a pattern that tries everything": case(plan("REGULAR_EXPRESSION", "(.*)*(.*)*(.*)*x"), OFF),
+    "a megabyte of values": case(plan("AMONG_VALUES", json.dumps(["x"] * (MUCH // 5))), OFF),
+    "a megabyte of an unknown condition": case(condition("x" * MUCH), OFF),
+    "a megabyte of white space": Case(lambda: as_bytes(site(flag())).replace(b":", b":" + b" " * MUCH, 5), ON),
     # too large to be read at all
-    "100 megabytes": Case(lambda: b"", REFUSED, megabytes=32),
+    "100 megabytes": Case(lambda: b"", REFUSED, megabytes=16),
 }
 
 

@@ -21,6 +21,8 @@ from openfeature_kameleoon.errors import DataFileInvalid
 from tests.fuzz.strategies import json_objects, written
 from tests.vectors import DATA, as_bytes, data_file
 
+Json = dict[str, Any]
+
 WALKED = frozenset({"walked", "flags"})
 WINDOWS = [1, 7, 64, module.WINDOW_BYTES]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -38,9 +40,9 @@ def loaded(text: str | bytes) -> Any:
     return json.loads(text, parse_int=str, parse_float=str)
 
 
-def put_together(members: Iterator[Member]) -> dict[str, Any]:
+def put_together(members: Iterator[Member]) -> Json:
     """The object that was scanned, out of its members and elements."""
-    whole: dict[str, Any] = {}
+    whole: Json = {}
     for member in members:
         if member.position is None:
             assert member.name not in whole
@@ -63,7 +65,7 @@ def refusal(raw: bytes) -> str:
 
 @pytest.mark.parametrize("size", WINDOWS)
 @given(content=json_objects("walked", "flags", "other"), seed=st.integers(0, 2**32))
-def test_members_and_elements_are_those_that_json_finds(size: int, content: dict[str, Any], seed: int) -> None:
+def test_members_and_elements_are_those_that_json_finds(size: int, content: Json, seed: int) -> None:
     text = written(content, Random(seed))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -256,11 +258,22 @@ def test_no_window_is_too_small_to_refuse_it(raw: bytes, monkeypatch: pytest.Mon
     assert refusal(raw)
 
 
-def test_a_file_cut_at_any_byte_is_refused() -> None:
-    raw = json.dumps(data_file(), separators=(",", ":")).encode()
+def one_of_each() -> Json:
+    """The example file with flags and segments of every shape, but not all of each."""
+    content = data_file()
+    return {**content, "featureFlags": content["featureFlags"][:5], "segments": content["segments"][:12]}
+
+
+@pytest.mark.parametrize(
+    ("content", "step"),
+    [(one_of_each(), 1), (data_file(name="kameleoon-datafile-legacy"), 1), (data_file(), 7)],
+    ids=["every byte", "every byte of 2.x", "the whole file"],
+)
+def test_a_file_cut_at_any_byte_is_refused(content: Json, step: int) -> None:
+    raw = json.dumps(content, separators=(",", ":")).encode()
     places = []
 
-    for end in range(1, len(raw)):
+    for end in range(1, len(raw), step):
         message = refusal_of_all(raw[:end])
         places.append((end, int(re.findall(r"byte (\d+)", message)[0])))
 
@@ -278,7 +291,7 @@ def refusal_of_all(raw: bytes) -> str:
 
 @given(content=json_objects("walked"), seed=st.integers(0, 2**32), place=st.integers(0), byte=st.integers(0, 255))
 def test_a_changed_byte_is_refused_exactly_when_json_refuses_it(
-    content: dict[str, Any], seed: int, place: int, byte: int
+    content: Json, seed: int, place: int, byte: int
 ) -> None:
     raw = bytearray(written({"flags": [1], **content}, Random(seed)).encode())
     raw[place % len(raw)] = byte
@@ -293,7 +306,7 @@ def test_a_changed_byte_is_refused_exactly_when_json_refuses_it(
         assert found == expected
 
 
-def accepted_by_json(raw: bytes) -> dict[str, Any] | None:
+def accepted_by_json(raw: bytes) -> Json | None:
     """The object that the standard library finds; ``None`` if that is none, or if one of its names stands twice."""
 
     def refuse(literal: str) -> object:
@@ -301,7 +314,7 @@ def accepted_by_json(raw: bytes) -> dict[str, Any] | None:
 
     objects: list[list[tuple[str, Any]]] = []
 
-    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def keep(pairs: list[tuple[str, Any]]) -> Json:
         objects.append(pairs)
         return dict(pairs)
 

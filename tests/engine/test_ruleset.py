@@ -152,14 +152,24 @@ def test_a_full_stack_is_no_verdict_on_the_flag(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_flag_whose_rules_test_too_much_is_refused_and_the_others_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilation, "HEAVIEST_BYTES", 1000)
+    monkeypatch.setattr(compilation, "MOST_CONDITIONS", 20)
     rules = [delivery(number, segmentId=1) for number in range(1, 20)]
 
     ruleset = ruleset_of(flag("heavy", rules=rules), flag("light", rules=rules[:2]), segments=[segment(VIP)])
 
-    with pytest.raises(FeatureMalformed, match="the rules of 'heavy' test more than"):
+    with pytest.raises(FeatureMalformed, match="'heavy' tests more than 20 conditions"):
         ruleset.decide("heavy")
     assert ruleset.decide("light")(VISITOR, None).variation_key == "default"
+
+
+def test_a_flag_with_more_rules_than_anybody_writes_is_refused() -> None:
+    rules = [delivery(number, exposition=0, type="EXPERIMENTATION") for number in range(1, 10_002)]
+
+    ruleset = ruleset_of(flag("many", rules=rules[:-1]), flag("too many", rules=rules))
+
+    assert ruleset.decide("many")(VISITOR, None).variation_key == "default"
+    with pytest.raises(FeatureMalformed, match="'too many' has more than 10000 rules"):
+        ruleset.decide("too many")
 
 
 def test_what_makes_no_sense_in_a_flag_costs_only_that_and_is_told() -> None:

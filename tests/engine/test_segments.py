@@ -226,40 +226,37 @@ def test_a_chain_of_ten_thousand_segments_is_refused_without_following_it_to_the
 
 
 def test_segments_that_double_at_each_step_have_an_end() -> None:
-    doubling = [
-        segment(
-            VIP if number == 15 else refers_to(number + 1),
-            refers_to(number + 1) if number < 15 else VIP,
-            segment_id=number,
-        )
-        for number in range(1, 16)
-    ]
-    few, many = segments_of(*doubling[8:]), segments_of(*doubling)
+    doubling = [segment(refers_to(number + 1), refers_to(number + 1), segment_id=number) for number in range(1, 16)]
+    few = segments_of(*doubling[5:], segment(VIP, segment_id=16))
+    many = segments_of(*doubling, segment(VIP, segment_id=16))
 
-    assert matches(few, 9, visitor("vip"))
-    assert many.weight(1) == many.weight(2) * 2 + len(many._index.segments[1])
+    assert matches(few, 6, visitor("vip"))
+    assert few.weight(6) > 2**10
+    with pytest.raises(FeatureMalformed, match="more than 200000 conditions"):
+        many.targeting(1)
 
 
 def test_segments_that_come_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    segments = segments_of(segment(VIP, segment_id=1), segment(refers_to(1), refers_to(1), segment_id=2))
-    one, two = segments.weight(1), segments.weight(2)
-    assert two > 2 * one
+    def both() -> Segments:
+        return segments_of(segment(VIP, segment_id=1), segment(refers_to(1), refers_to(1), segment_id=2))
 
-    monkeypatch.setattr(module, "HEAVIEST_BYTES", two - 1)
-    segments = segments_of(segment(VIP, segment_id=1), segment(refers_to(1), refers_to(1), segment_id=2))
+    one, two = both().weight(1), both().weight(2)
+    monkeypatch.setattr(module, "MOST_CONDITIONS", two - 1)
+    segments = both()
 
-    assert matches(segments, 1, visitor("vip"))
+    assert two > 2 * one >= 2
     assert (segments.weight(1), segments.weight(2)) == (one, 0)
-    with pytest.raises(FeatureMalformed, match="segment 2 makes no sense: it comes to more than"):
+    assert matches(segments, 1, visitor("vip"))
+    with pytest.raises(FeatureMalformed, match="segment 2 makes no sense"):
         segments.targeting(2)
 
 
 def test_a_flag_that_is_looked_at_adds_its_weight() -> None:
     looks = segment({"targetingType": "TARGET_FEATURE_FLAG", "featureFlagId": 5}, segment_id=1)
     light = segments_of(looks, flags=[{"id": 5, "featureKey": "f"}])
-    heavy = segments_of(looks, flags=[{"id": 5, "featureKey": "f", "x": "x" * 1000}])
+    heavy = segments_of(looks, flags=[{"id": 5, "featureKey": "f", "rules": [{}] * 1000}])
 
-    assert heavy.weight(1) - light.weight(1) > 1000
+    assert heavy.weight(1) - light.weight(1) == 1000
 
 
 # --- flags that are looked at ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.vectors import Stage, as_bytes, data_file
 TEXTS = int(os.environ.get("KAMELEOON_FUZZ", "20000"))
 SEED = os.environ.get("KAMELEOON_FUZZ_SEED", "0")
 PARTS = 4
-WHOLE_FILES = 50
+WHOLE_FILES = 100
 """Of the texts, one in so many is a whole example file; the others are small, to try more."""
 
 TOKENS = [
@@ -34,8 +34,8 @@ TOKENS = [
 def small_file() -> bytes:
     """Three flags of the example file and what they depend on."""
     content = data_file()
-    content["featureFlags"] = [flag for flag in content["featureFlags"] if flag["id"] in (10001, 10003, 10202)]
-    content["segments"] = [segment for segment in content["segments"] if segment["id"] in (2001, 2002, 2003, 2102)]
+    content["featureFlags"] = [flag for flag in content["featureFlags"] if flag["id"] in (10003, 10009, 10202)]
+    content["segments"] = [segment for segment in content["segments"] if segment["id"] in (2001, 2002, 2102)]
     return as_bytes(content)
 
 
