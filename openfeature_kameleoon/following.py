@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .clock import SYSTEM_CLOCK, Clock, start_of_day
 from .configuration import KameleoonClientConfiguration
 from .datafile.cache import DataFileCache
+from .datafile.changes import changed_flags
 from .datafile.index import EMPTY, DataFileIndex
 from .datafile.live import Build, LiveDataFile
 from .datafile.scan import breathing
@@ -107,7 +108,7 @@ def _build(site_code: str, configuration: KameleoonClientConfiguration, clock: C
             return Ruleset(index, scope=_scope(clock), labels=labels), list(index.flags)
         breathe = breathing()
         index = DataFileIndex.read(raw, previous=previous.index, breathe=breathe)
-        changed = index.changed_since(previous.index, breathe)
+        changed = changed_flags(previous.index, index, breathe)
         return Ruleset(index, scope=_scope(clock), labels=labels, previous=previous, changed=changed), changed
 
     return build

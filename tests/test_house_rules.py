@@ -40,7 +40,7 @@ LAYERS = (
     (
         *("visitors.__init__", "visitors.data", "visitors.traits", "visitors.visitor"),
         *("visitors.remote", "visitors.remote_answer", "visitors.simulation"),
-        *("datafile.__init__", "datafile.model", "datafile.index", "datafile.scan"),
+        *("datafile.__init__", "datafile.model", "datafile.index", "datafile.changes", "datafile.scan"),
     ),
     ("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),
 )

@@ -23,7 +23,7 @@ from .model import (
     Segment,
     Settings,
 )
-from .scan import Member, scan
+from .scan import Member, go_on, scan
 
 __all__ = ["EMPTY", "DataFileIndex", "FlagText", "Problem"]
 
@@ -184,93 +184,6 @@ class DataFileIndex:
                 if segment.audience_tracking:
                     yield segment_id
 
-    def changed_since(self, previous: DataFileIndex, breathe: Callable[[], None] | None = None) -> list[str]:
-        """Keys that were added, removed or whose answers may differ, also through a segment or a group.
-
-        Text that differs in nothing but the white space between its parts has not changed.
-        """
-        breathe = breathe or _go_on
-        keys = {**previous.flags, **self.flags}
-        if self._rules_for_all() != previous._rules_for_all():
-            return list(keys)
-        rewritten = set()
-        for key in keys:
-            if not _is_same(_text(self.flags.get(key)), _text(previous.flags.get(key))):
-                rewritten.add(key)
-            breathe()
-        segments = self._segments_changed_since(previous, rewritten, breathe)
-        changed = []
-        for key in keys:
-            if (
-                key in rewritten
-                or not segments.isdisjoint(self.flags[key].segment_ids)
-                or self._ties(key) != previous._ties(key)
-            ):
-                changed.append(key)
-            breathe()
-        return changed
-
-    def _rules_for_all(self) -> tuple[object, ...]:
-        """What the answers of all flags depend on."""
-        settings = self.settings
-        return self.is_legacy, self.holdout, settings.consent_type, settings.consent_opt_out_behavior
-
-    def _ties(self, key: str) -> tuple[object, ...]:
-        """What a flag's answers depend on besides its text, its segments and the rules for all."""
-        flag = self.flags[key]
-        bucketing = flag.bucketing_custom_data_id
-        return (
-            self.groups.get(flag.group) if flag.group else None,
-            self.index_of_custom_data_id.get(bucketing) if bucketing else None,
-        )
-
-    def _segments_changed_since(
-        self, previous: DataFileIndex, rewritten: set[str], breathe: Callable[[], None]
-    ) -> set[int]:
-        """Ids of the segments that may match others than before, also through segments and flags they refer to."""
-        users: dict[int, list[int]] = {}
-        waiting = []
-        for segment_id in {**previous.segments, **self.segments}:
-            text = self.segments.get(segment_id)
-            if text is None or not _is_same(text, previous.segments.get(segment_id)):
-                waiting.append(segment_id)
-            else:
-                for kind, number in self.references(segment_id):
-                    if kind == "SEGMENT" and (number in self.segments or number in previous.segments):
-                        users.setdefault(number, []).append(segment_id)
-                    elif kind == "TARGET_FEATURE_FLAG":
-                        key = self.flag_keys_by_id.get(number)
-                        if key in rewritten or key != previous.flag_keys_by_id.get(number):
-                            waiting.append(segment_id)
-            breathe()
-        changed: set[int] = set()
-        while waiting:
-            segment_id = waiting.pop()
-            if segment_id not in changed:
-                changed.add(segment_id)
-                waiting += users.get(segment_id, ())
-        return changed
-
-
-def _go_on() -> None:
-    """A ``breathe`` for those who are in a hurry."""
-
-
-def _text(flag: FlagText | None) -> bytes | None:
-    return None if flag is None else flag.text
-
-
-def _is_same(text: bytes | None, other: bytes | None) -> bool:
-    """Whether two JSON texts say the same, however they are laid out."""
-    if text == other:
-        return True
-    if text is None or other is None:
-        return False
-    try:
-        return msgspec.json.format(text, indent=-1) == msgspec.json.format(other, indent=-1)
-    except _DECODING_ERRORS:
-        return False
-
 
 class _Reader:
     """Fills one index from one text."""
@@ -303,7 +216,7 @@ class _Reader:
             self.use_legacy_flags(breathe)
         elif _FLAGS not in listed:
             raise DataFileInvalid("the data file lists no feature flags: member 'featureFlags' is missing")
-        self.relate_flags(breathe or _go_on)
+        self.relate_flags(breathe or go_on)
         return index
 
     def expect_empty(self, member: Member) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import DataFileInvalid
 
-__all__ = ["Member", "breathing", "scan"]
+__all__ = ["Member", "breathing", "go_on", "scan"]
 
 WINDOW_BYTES = 1 << 18
 
@@ -82,6 +82,10 @@ def scan(raw: bytes, walked: Container[str], breathe: Callable[[], None] | None 
             yield Member(name, text.cut(start, place), None)
             if breathe is not None:
                 breathe()
+
+
+def go_on() -> None:
+    """A ``breathe`` for those who let nobody wait."""
 
 
 def breathing(slice_seconds: float = 0.0003, pause_seconds: float = 0.00005) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openfeature_kameleoon.datafile.changes import changed_flags
 from openfeature_kameleoon.datafile.index import DataFileIndex
 from openfeature_kameleoon.engine.ruleset import Ruleset
 from openfeature_kameleoon.visitors.visitor import Visitor
@@ -137,7 +138,7 @@ CHANGES: list[tuple[str, Change, list[str]]] = [
 
 def changed(before: Json, after: Json) -> list[str]:
     previous = DataFileIndex.read(as_bytes(before))
-    return sorted(DataFileIndex.read(as_bytes(after), previous=previous).changed_since(previous))
+    return sorted(changed_flags(previous, DataFileIndex.read(as_bytes(after), previous=previous)))
 
 
 @pytest.mark.parametrize(("apply", "expected"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES])
@@ -185,7 +186,7 @@ def test_a_file_laid_out_anew_has_not_changed(layout: Callable[[object], str]) -
     after = DataFileIndex.read(layout(a_file()).encode(), previous=before)
 
     assert after.flags["f2"].text != before.flags["f2"].text
-    assert after.changed_since(before) == []
+    assert changed_flags(before, after) == []
 
 
 @pytest.mark.parametrize(("value", "other"), [(1, True), (1, 1.0), (0, False), ("1", 1), (1, 1.5), (None, 0), ([], {})])
@@ -209,7 +210,7 @@ def test_others_may_run_between_two_flags_or_segments() -> None:
     before, after = DataFileIndex.read(as_bytes(a_file())), DataFileIndex.read(as_bytes(a_file()))
     breaths: list[None] = []
 
-    after.changed_since(before, lambda: breaths.append(None))
+    changed_flags(before, after, lambda: breaths.append(None))
 
     assert len(breaths) >= len(ALL) + len(after.segments)
 
@@ -233,7 +234,7 @@ def refreshed(before: Stage, apply: Change) -> Ruleset:
     content = {**a_file(), "dateModified": 2_000}
     apply(content)
     index = DataFileIndex.read(as_bytes(content), previous=before.index)
-    changes = index.changed_since(before.index)
+    changes = changed_flags(before.index, index)
     return Ruleset(index, scope=before.scope(), labels={"siteCode": "s"}, previous=before.ruleset, changed=changes)
 
 
@@ -266,6 +267,6 @@ def test_a_file_laid_out_anew_keeps_every_decision() -> None:
     decisions = {key: before.ruleset.decide(key) for key in ALL}
     index = DataFileIndex.read(json.dumps(a_file(), indent=4).encode(), previous=before.index)
 
-    after = Ruleset(index, scope=before.scope(), previous=before.ruleset, changed=index.changed_since(before.index))
+    after = Ruleset(index, scope=before.scope(), previous=before.ruleset, changed=changed_flags(before.index, index))
 
     assert all(after.decide(key) is decisions[key] for key in ALL)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from openfeature_kameleoon.datafile.changes import changed_flags
 from openfeature_kameleoon.datafile.index import DataFileIndex
 from openfeature_kameleoon.engine.bucketing import place
 from openfeature_kameleoon.engine.evaluation import Evaluation
@@ -736,7 +737,7 @@ def test_answers_tell_where_they_come_from() -> None:
 
 def refreshed(before: Stage, content: Json) -> Ruleset:
     index = DataFileIndex.read(as_bytes(content), previous=before.index)
-    changed = index.changed_since(before.index)
+    changed = changed_flags(before.index, index)
     return Ruleset(index, scope=before.scope(), previous=before.ruleset, changed=changed)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openfeature_kameleoon.datafile.changes import changed_flags
 from openfeature_kameleoon.datafile.index import EMPTY, DataFileIndex
 from openfeature_kameleoon.datafile.model import FeatureFlag
 from openfeature_kameleoon.engine import compilation
@@ -132,7 +133,7 @@ def test_a_flag_that_is_not_there_yet_is_found_in_the_next_file() -> None:
         stage.ruleset.decide("broken")
     index = DataFileIndex.read(as_bytes({"featureFlags": [flag("broken")]}), previous=stage.index)
 
-    after = Ruleset(index, scope=stage.scope(), previous=stage.ruleset, changed=index.changed_since(stage.index))
+    after = Ruleset(index, scope=stage.scope(), previous=stage.ruleset, changed=changed_flags(stage.index, index))
 
     assert after.decide("broken")(VISITOR, None).variation_key == "default"
 
@@ -203,7 +204,7 @@ def test_files_that_were_replaced_are_let_go_though_their_decisions_stay() -> No
     for version in range(1_001, 1_006):
         content = {**data_file(), "dateModified": version}
         index = DataFileIndex.read(as_bytes(content), previous=ruleset.index)
-        changed = index.changed_since(ruleset.index)
+        changed = changed_flags(ruleset.index, index)
         ruleset = Ruleset(index, scope=scope, previous=ruleset, changed=changed)
     del index
 

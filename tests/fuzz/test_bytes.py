@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from openfeature_kameleoon.datafile.changes import changed_flags
 from openfeature_kameleoon.datafile.index import DataFileIndex
 from openfeature_kameleoon.engine.ruleset import Ruleset
 from openfeature_kameleoon.errors import DataFileInvalid, FeatureMalformed
@@ -106,7 +107,7 @@ def mutated(original: bytes, random: Random) -> bytes:
 def answer_all(raw: bytes, previous: DataFileIndex) -> tuple[int, int]:
     """How many flags of a text are answered, and how many cannot be. Raises ``DataFileInvalid``, or it is a failure."""
     index = DataFileIndex.read(raw, previous=previous)
-    index.changed_since(previous)
+    changed_flags(previous, index)
     ruleset = Ruleset(index, scope=STAGE.scope())
     answered = malformed = 0
     for key in index.flags:
