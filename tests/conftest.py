@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from openfeature_kameleoon import KameleoonProvider
+
 LEAK_DEADLINE_SECONDS = 2.0
 
 # No deadlines: a busy machine is not a failure. In CI the same examples run each time, so red is always news.
@@ -132,3 +134,14 @@ def no_foreign_host_is_called() -> Iterator[None]:
     yield
 
     assert not foreign_calls, f"the test tried to reach other machines: {foreign_calls}"
+
+
+@pytest.fixture
+def opened() -> Iterator[list[KameleoonProvider]]:
+    """Providers to shut down when the test is over."""
+    providers: list[KameleoonProvider] = []
+
+    yield providers
+
+    for provider in providers:
+        provider.shutdown()

@@ -13,6 +13,7 @@ from typing import Any
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
+from openfeature.exception import ErrorCode
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.clock import SYSTEM_CLOCK, Clock
@@ -23,7 +24,7 @@ from openfeature_kameleoon.evaluator import Evaluator
 from openfeature_kameleoon.tracking.outbox import Event, MemoryOutbox
 from openfeature_kameleoon.visitors.store import MemoryVisitorStore
 from openfeature_kameleoon.visitors.traits import LegalConsent
-from tests.chaos import wait_until
+from tests.chaos import ChaosServer, wait_until
 from tests.clock import FakeClock
 from tests.vectors import as_bytes, segment
 
@@ -40,11 +41,13 @@ __all__ = [
     "flag",
     "plan_is",
     "provider_of",
+    "provider_on",
     "replace",
     "reported",
     "rule",
     "site",
     "threads",
+    "value",
 ]
 
 Json = dict[str, Any]
@@ -191,3 +194,17 @@ class Heard(list[tuple[ProviderEvent, ProviderEventDetails]]):
 def threads() -> list[str]:
     """Names of the library's threads that run now."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("kameleoon")]
+
+
+def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
+    """A provider with its threads, not initialised yet, that the fixture ``opened`` shuts down."""
+    data_file = source.url if isinstance(source, ChaosServer) else source
+    provider = KameleoonProvider("site", KameleoonClientConfiguration(data_file=data_file, **settings))
+    opened.append(provider)
+    return provider
+
+
+def value(provider: KameleoonProvider) -> bool | ErrorCode:
+    """What the provider answers for the flag ``f``: its value, or the error code."""
+    details = provider.resolve_boolean_details("f", False, EvaluationContext("somebody"))
+    return details.error_code or details.value

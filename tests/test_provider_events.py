@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openfeature import api
@@ -16,7 +15,7 @@ from openfeature.provider import ProviderStatus
 from openfeature_kameleoon import KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.errors import RequestFailed
 from tests.chaos import ChaosServer, reply, wait_until
-from tests.faces import Heard, flag, plan_is, replace, rule, site, threads
+from tests.faces import Heard, flag, plan_is, provider_on, replace, rule, site, threads, value
 from tests.vectors import as_bytes
 
 NOBODY = EvaluationContext()
@@ -32,30 +31,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "flags.json"
     replace(path, ON)
     return path
-
-
-@pytest.fixture
-def opened() -> Iterator[list[KameleoonProvider]]:
-    """Providers to shut down when the test is over."""
-    providers: list[KameleoonProvider] = []
-
-    yield providers
-
-    for provider in providers:
-        provider.shutdown()
-
-
-def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
-    data_file = source.url if isinstance(source, ChaosServer) else source
-    configuration = KameleoonClientConfiguration(data_file=data_file, **settings)
-    provider = KameleoonProvider("site", configuration)
-    opened.append(provider)
-    return provider
-
-
-def value(provider: KameleoonProvider) -> bool | ErrorCode:
-    details = provider.resolve_boolean_details("f", False, SOMEBODY)
-    return details.error_code or details.value
 
 
 def test_changed_flags_are_told_by_their_keys_and_no_others(opened: list[KameleoonProvider], path: Path) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openfeature.evaluation_context import EvaluationContext
@@ -16,7 +14,7 @@ from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotRead
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from tests.chaos import Answer, ChaosServer, hangs, reply, wait_until
-from tests.faces import Heard, flag, replace, rule, site, threads
+from tests.faces import Heard, flag, provider_on, replace, rule, site, threads, value
 from tests.vectors import as_bytes
 
 NOBODY = EvaluationContext()
@@ -32,30 +30,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "flags.json"
     replace(path, ON)
     return path
-
-
-@pytest.fixture
-def opened() -> Iterator[list[KameleoonProvider]]:
-    """Providers to shut down when the test is over."""
-    providers: list[KameleoonProvider] = []
-
-    yield providers
-
-    for provider in providers:
-        provider.shutdown()
-
-
-def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
-    data_file = source.url if isinstance(source, ChaosServer) else source
-    configuration = KameleoonClientConfiguration(data_file=data_file, **settings)
-    provider = KameleoonProvider("site", configuration)
-    opened.append(provider)
-    return provider
-
-
-def value(provider: KameleoonProvider) -> bool | ErrorCode:
-    details = provider.resolve_boolean_details("f", False, SOMEBODY)
-    return details.error_code or details.value
 
 
 # --- initialize -------------------------------------------------------------------------------------------------
