@@ -1,4 +1,4 @@
-"""The command: ``python -m benchmarks [--bars 1-5,11] [--quick] [--output table|json]``.
+"""The command: ``python -m benchmarks [--bars 1-5,11] [--quick] [--tracking] [--output table|json]``.
 
 Runs each bar in a process of its own, one after the other, and prints figures beside bars. Ends with 1 when a
 bar was missed or could not be measured.
@@ -9,12 +9,23 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from . import bars_batch, bars_evaluation, bars_identity, bars_memory, bars_refresh, bars_start
+from . import (
+    anchors,
+    bars_batch,
+    bars_delivery,
+    bars_evaluation,
+    bars_identity,
+    bars_memory,
+    bars_refresh,
+    bars_start,
+    bars_tracking,
+)
 from .measure import FULL, QUICK, Effort, Limit, Row, isolated
 
 BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
@@ -22,6 +33,8 @@ BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
     **bars_refresh.BARS,
     **bars_memory.BARS,
     **bars_start.BARS,
+    **bars_tracking.BARS,
+    **bars_delivery.BARS,
     **bars_batch.BARS,
     **bars_identity.BARS,
 }
@@ -47,9 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--bars", type=bar_numbers, default=sorted(BARS), help="such as 1-5,11 (else all)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a first look, not a judgement")
+    parser.add_argument("--tracking", action="store_true", help="our events are sent in all bars, as the peer's are")
     parser.add_argument("--output", choices=("table", "json"), default="table")
     options = parser.parse_args(arguments)
 
+    if options.tracking:
+        os.environ[anchors.TRACKING] = "1"
     rows: list[Row] = []
     failures: list[Failure] = []
     for bar in options.bars:
@@ -58,12 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
             rows.extend(isolated(BARS[bar], QUICK if options.quick else FULL))
         except Exception as error:  # foreign code: the other bars can still be measured
             failures.append(Failure(bar, f"{type(error).__name__}: {error}"))
-    print({"table": as_table, "json": as_json}[options.output](rows, failures, options.quick))
+    show = {"table": as_table, "json": as_json}[options.output]
+    print(show(rows, failures, quick=options.quick, tracking=options.tracking))
     return 1 if failures or any(row.verdict == "missed" for row in rows) else 0
 
 
 def bar_numbers(text: str) -> list[int]:
-    """``1-5,11`` as numbers; those between two ends that are measured elsewhere are left out."""
+    """``1-5,11`` as numbers; of a range, those that are measured here."""
     chosen: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -78,7 +95,7 @@ def bar_numbers(text: str) -> list[int]:
     return sorted(chosen)
 
 
-def as_table(rows: Iterable[Row], failures: Iterable[Failure], quick: bool) -> str:
+def as_table(rows: Iterable[Row], failures: Iterable[Failure], *, quick: bool, tracking: bool) -> str:
     """Columns for people."""
     lines = [HEADINGS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
@@ -88,14 +105,17 @@ def as_table(rows: Iterable[Row], failures: Iterable[Failure], quick: bool) -> s
     text += [f"bar {failure.bar}: not measured: {failure.message}" for failure in failures]
     if quick:
         text.append("--quick: a first look; judge by a full run on a quiet machine")
+    if tracking:
+        text.append("--tracking: our events were sent in all bars")
     text.append(", ".join(f"{name} {version}" for name, version in _surroundings().items()))
     return "\n".join(text)
 
 
-def as_json(rows: Iterable[Row], failures: Iterable[Failure], quick: bool) -> str:
+def as_json(rows: Iterable[Row], failures: Iterable[Failure], *, quick: bool, tracking: bool) -> str:
     """The same for programs."""
     result = {
         "quick": quick,
+        "tracking": tracking,
         "versions": _surroundings(),
         "rows": [{**row._asdict(), "limit": row.limit and row.limit._asdict(), "verdict": row.verdict} for row in rows],
         "failures": [failure._asdict() for failure in failures],

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from openfeature.evaluation_context import EvaluationContext, EvaluationContextAttribute
 from openfeature.provider import FeatureProvider
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
-from openfeature_kameleoon import KameleoonClientConfiguration, KameleoonProvider
+from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
+from openfeature_kameleoon.transport.urls import Endpoints
 
 from .data import CUSTOM_DATA, NAMED_FLAGS, SPLIT, data_file
 from .loopback import served
-from .redirect import redirected
+from .redirect import redirect, redirected
 
 __all__ = [
     "CONTEXTS",
+    "EVERYBODY",
+    "TRACKING",
     "VISITOR",
+    "Connected",
+    "Who",
     "configcat",
+    "connected",
     "in_memory",
     "key_only",
     "named_attributes",
@@ -35,6 +42,13 @@ __all__ = [
     "with_custom_data",
     "written",
 ]
+
+Who: TypeAlias = Literal["ours", "peer"]
+
+EVERYBODY: tuple[Who, Who] = ("ours", "peer")
+
+TRACKING = "BENCHMARKS_TRACKING"
+"""While this environment variable is set, `ours` sends its events, too; the processes of the bars inherit it."""
 
 VISITOR = "visitor-2"
 """The measured visitor: inside the exposed half of every named experiment."""
@@ -82,13 +96,15 @@ def in_memory() -> InMemoryProvider:
 @contextmanager
 def ours(path: Path, **settings: Any) -> Iterator[KameleoonProvider]:
     """Our provider on a data file, ready."""
-    configuration = KameleoonClientConfiguration(data_file=str(path), **settings)
-    provider = KameleoonProvider(path.stem, configuration)
-    provider.initialize(EvaluationContext())
-    try:
-        yield provider
-    finally:
-        provider.shutdown()
+    with ExitStack() as opened:
+        endpoints = None
+        if TRACKING in os.environ:
+            endpoints = _endpoints(opened.enter_context(served(path.parent)).port)
+            settings = {"send_events": True, **settings}
+        configuration = KameleoonClientConfiguration(data_file=str(path), **settings)
+        client = KameleoonClient(path.stem, configuration_object=configuration, endpoints=endpoints, autostart=False)
+        opened.callback(client.close)
+        yield _ready(KameleoonProvider(path.stem, client=client))
 
 
 @contextmanager
@@ -97,22 +113,55 @@ def peer(path: Path, *, refresh_seconds: float = 3600, session_seconds: float = 
 
     It ships no types, hence ``Any``. Its minutes may be fractions, and it has one client per site code.
     """
-    with served(path.parent) as port, redirected(port):
-        package = importlib.import_module("kameleoon_openfeature.kameleoon_provider")
-        configuration = package.KameleoonClientConfig(
-            "client-id",
-            "client-secret",
+    with served(path.parent) as loopback, redirected(loopback.port):
+        provider = _peer(
+            path.stem,
             refresh_interval_minute=refresh_seconds / 60,
             session_duration_minute=session_seconds / 60,
             default_timeout_millisecond=60_000,
-            top_level_domain="localhost",
         )
-        provider = package.KameleoonProvider(path.stem, config=configuration)
-        provider.initialize(EvaluationContext())
         try:
             yield provider
         finally:
             provider.shutdown()
+
+
+class Connected(NamedTuple):
+    """A provider, the client behind it, and what an application calls when it has no more use for them."""
+
+    provider: FeatureProvider
+    client: Any  # both have the documented methods of KameleoonClient; the peer's ships no types
+    close: Callable[[], object]
+
+
+def connected(who: Who, port: int, site_code: str) -> Connected:
+    """Either one, ready, for the rest of the process: all that it does goes over loopback, by default settings."""
+    if who == "ours":
+        configuration = KameleoonClientConfiguration(**CREDENTIALS)
+        client = KameleoonClient(site_code, configuration_object=configuration, endpoints=_endpoints(port))
+        return Connected(_ready(KameleoonProvider(site_code, client=client)), client, client.close)
+    redirect(port)
+    provider = _peer(site_code)
+    return Connected(provider, provider.get_client(), provider.shutdown)
+
+
+CREDENTIALS: Mapping[str, Any] = {"client_id": "client-id", "client_secret": "client-secret"}
+
+
+def _endpoints(port: int) -> Endpoints:
+    url = f"http://127.0.0.1:{port}"
+    return Endpoints(configuration=url, events=url, data=url, token=url)
+
+
+def _peer(site_code: str, **settings: Any) -> Any:
+    package = importlib.import_module("kameleoon_openfeature.kameleoon_provider")
+    configuration = package.KameleoonClientConfig(*CREDENTIALS.values(), top_level_domain="localhost", **settings)
+    return _ready(package.KameleoonProvider(site_code, config=configuration))
+
+
+def _ready(provider: Any) -> Any:
+    provider.initialize(EvaluationContext())
+    return provider
 
 
 @contextmanager

@@ -16,21 +16,20 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from openfeature.provider import FeatureProvider
 
 from openfeature_kameleoon import CustomData
 
 from . import anchors
+from .anchors import EVERYBODY, Who
 from .bars_refresh import text_reader
 from .data import CUSTOM_DATA, EXP3, NAMED_FLAGS, data_file, filler_key
 from .measure import Effort, Limit, Row, at_most, isolated
 from .open_loop import Tail, best, open_loop
 
 __all__ = ["BARS", "rss_bytes"]
-
-Who: TypeAlias = Literal["ours", "peer"]
 
 FLAGS = 10_000
 
@@ -73,9 +72,9 @@ def flags_in_memory(effort: Effort) -> list[Row]:
     RSS is also compared without the providers: the bytes and what is made of them.
     """
     del effort  # exact, so once is enough
-    own, peer = (isolated(traced_flags, who) for who in _EVERYBODY)
-    own_rss, peer_rss = (isolated(resident_flags, who).ready for who in _EVERYBODY)
-    own_read, peer_read = (isolated(resident_reading, who) for who in _EVERYBODY)
+    own, peer = (isolated(traced_flags, who) for who in EVERYBODY)
+    own_rss, peer_rss = (isolated(resident_flags, who).ready for who in EVERYBODY)
+    own_read, peer_read = (isolated(resident_reading, who) for who in EVERYBODY)
     half = at_most(1 / 2, 1 / 3, noisy=False)
 
     def row(what: str, unit: str, own: float, limit: Limit | None, peer: float, scale: float) -> Row:
@@ -149,7 +148,7 @@ def visitors_in_memory(effort: Effort) -> list[Row]:
     limits = {False: at_most(800, 400, noisy=False), True: at_most(1000, 550, noisy=False)}
     rows = []
     for evaluated, limit in limits.items():
-        own, peer = (isolated(traced_visitors, who, effort.visitors, evaluated) for who in _EVERYBODY)
+        own, peer = (isolated(traced_visitors, who, effort.visitors, evaluated) for who in EVERYBODY)
         what = "visitor with 3 custom data" + (" and an evaluation" if evaluated else "")
         rows.append(Row(14, what, "bytes", own, limit, peer))
     growth = isolated(growth_at_cap, CAP_MEGABYTES)
@@ -302,8 +301,6 @@ def _meet(opened: Opened, code: str, evaluated: bool) -> None:
     if evaluated:
         opened.client.get_variation(code, EXP3, track=False)
 
-
-_EVERYBODY: tuple[Who, Who] = ("ours", "peer")
 
 BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
     10: flags_in_memory,

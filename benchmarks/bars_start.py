@@ -86,8 +86,8 @@ def cold_start(effort: Effort) -> list[Row]:
     for flags, limit in ((100, at_least(3.5, 5)), (10_000, at_least(5, 8))):
         with tempfile.TemporaryDirectory() as directory:
             path = anchors.written(directory, flags)
-            with served(path.parent) as port:
-                rounds = _cold_starts(path, port, max(3, effort.launches // 2))
+            with served(path.parent) as loopback:
+                rounds = _cold_starts(path, loopback.port, max(3, effort.launches // 2))
         what = f"cold start to the first answer, {flags:,} flags"
         own, peer = (1e3 * rounds.median(name) for name in ("ours", "peer"))
         rows.append(Row(18, what, "x faster than the peer", rounds.ratio("peer", "ours"), limit))

@@ -53,6 +53,7 @@ class Effort(NamedTuple):
     visitors: int
     codes: int
     launches: int
+    outage_seconds: float
 
 
 FULL = Effort(
@@ -63,6 +64,7 @@ FULL = Effort(
     visitors=100_000,
     codes=1_000_000,
     launches=15,
+    outage_seconds=10.0,
 )
 QUICK = Effort(
     rounds=60,
@@ -72,6 +74,7 @@ QUICK = Effort(
     visitors=20_000,
     codes=100_000,
     launches=4,
+    outage_seconds=4.0,
 )
 
 

@@ -11,19 +11,21 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["redirected"]
+__all__ = ["redirect", "redirected"]
 
 _ports: list[int] = []
 
 
-@contextmanager
-def redirected(port: int) -> Iterator[None]:
-    """While open, every request of every aiohttp session of this process goes to ``127.0.0.1:port``.
-
-    Afterwards none goes anywhere: the peer's background threads outlive it.
-    """
+def redirect(port: int) -> None:
+    """From now on every request of every aiohttp session of this process goes to ``127.0.0.1:port``."""
     _divert()
     _ports.append(port)
+
+
+@contextmanager
+def redirected(port: int) -> Iterator[None]:
+    """The same while open. Afterwards none goes anywhere: the peer's background threads outlive it."""
+    redirect(port)
     try:
         yield
     finally:

@@ -3,6 +3,16 @@
 from .client import KameleoonClient
 from .configuration import KameleoonClientConfig, KameleoonClientConfiguration
 from .errors import KameleoonError
+from .events import (
+    DatafileSource,
+    DatafileUpdate,
+    EventType,
+    HttpRequestFailure,
+    HttpRequestFailureReason,
+    RequestType,
+)
+from .factory import KameleoonClientFactory
+from .kameleoon_logger import KameleoonLogger, LogLevel
 from .provider import KameleoonProvider
 from .visitors.data import (
     ApplicationVersion,
@@ -20,6 +30,7 @@ from .visitors.data import (
     UniqueIdentifier,
     UserAgent,
 )
+from .visitors.remote import RemoteVisitorDataFilter
 
 __all__ = [
     "ApplicationVersion",
@@ -28,17 +39,27 @@ __all__ = [
     "Conversion",
     "Cookie",
     "CustomData",
+    "DatafileSource",
+    "DatafileUpdate",
     "Device",
     "DeviceType",
+    "EventType",
     "Geolocation",
+    "HttpRequestFailure",
+    "HttpRequestFailureReason",
     "KameleoonClient",
     "KameleoonClientConfig",
     "KameleoonClientConfiguration",
+    "KameleoonClientFactory",
     "KameleoonError",
+    "KameleoonLogger",
     "KameleoonProvider",
+    "LogLevel",
     "OperatingSystem",
     "OperatingSystemType",
     "PageView",
+    "RemoteVisitorDataFilter",
+    "RequestType",
     "UniqueIdentifier",
     "UserAgent",
     "__version__",

@@ -133,6 +133,11 @@ def _associated_data(client: KameleoonClient, variation_id: int) -> Any:
     return client.get_variation_associated_data(variation_id)
 
 
+def _remote_data(client: KameleoonClient, key: str, timeout: float | None = None) -> Any:
+    """The JSON value that is kept under a key; ``None`` when there is none, or the request fails."""
+    return client.get_remote_data(key, timeout)
+
+
 def _is_active(client: KameleoonClient, visitor_code: str, feature_key: str) -> bool:
     """Whether the flag is active for the visitor."""
     return client.is_feature_active(visitor_code, feature_key)
@@ -152,5 +157,6 @@ ALIASES: Mapping[str, Alias] = {
     "obtain_feature_list": Alias("get_data_file", _obtain_feature_list),
     "obtain_feature_variable": Alias("get_data_file", _variable_when_off),
     "obtain_variation_associated_data": Alias("get_variation_associated_data", _associated_data),
+    "retrieve_data_from_remote_source": Alias("get_remote_data", _remote_data),
 }
-"""Old names; later ones join when the part that they need is there."""
+"""Old names; ``obtain_visitor_code`` joins them when visitor codes in cookies are there."""

@@ -17,23 +17,29 @@ from .clock import SYSTEM_CLOCK, Clock
 from .configuration import KameleoonClientConfiguration, load_configuration
 from .context import new_data, revenue_of
 from .datafile.events import EventKind
-from .datafile.freshness import Status
 from .engine.batch import assign
 from .engine.evaluation import Evaluation
 from .engine.explain import Explanation, explain
 from .engine.ruleset import Ruleset
+from .engine_tracking_code import engine_tracking_code
 from .errors import FeatureEnvironmentDisabled, FeatureError, SiteCodeIsEmpty
 from .evaluator import Evaluator, check_visitor_code
-from .experiments import associated_data, experiments_of
+from .events import DatafileUpdateHandler, EventHandlers, EventType, HttpRequestHandler
+from .experiments import LegacyExperiments
 from .following import empty_ruleset, follow
-from .tracking.outbox import MemoryOutbox, Outbox
+from .remote_data import GRACE_SECONDS, RemoteData
+from .reporting import data_api_of, outbox_of, sender_of
+from .status import ClientStatus
+from .tracking.reports import Reporter
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
-from .visitors.store import MemoryVisitorStore
+from .visitors.store import MemoryVisitorStore, VisitorStore
 from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES
 
 if TYPE_CHECKING:
+    from .tracking.sender import Sender
+    from .transport.data_api import DataApi
     from .transport.urls import Endpoints
 
 __all__ = ["KameleoonClient"]
@@ -43,7 +49,7 @@ _log = logging.getLogger(__name__)
 MEGABYTE = 1 << 20
 
 
-class KameleoonClient:
+class KameleoonClient(RemoteData, LegacyExperiments):
     """Feature flags of one Kameleoon site, answered in this process (specs/kameleoon-sdk.md 11).
 
     Settings are ``configuration_object``'s or those of the YAML file at ``configuration_path``, which need not exist
@@ -66,23 +72,31 @@ class KameleoonClient:
         if not site_code:
             raise SiteCodeIsEmpty("a site code is needed: it is shown in Kameleoon's app, such as 'a8st4f59bj'")
         configuration = configuration_object or load_configuration(configuration_path)
+        super().__init__(clock)
         self.site_code = site_code
         self.configuration = configuration
-        self.outbox: Outbox = MemoryOutbox()
-        self.evaluator = Evaluator(
-            MemoryVisitorStore(
-                idle_seconds=configuration.session_duration_second,
-                max_bytes=int(configuration.visitor_data_maximum_size * MEGABYTE),
-                clock=clock,
-            ),
-            self.outbox,
-            clock,
-            reports_context=configuration.report_context_data,
+        self.outbox = outbox_of(site_code, configuration, clock)
+        store = MemoryVisitorStore(
+            idle_seconds=configuration.session_duration_second,
+            max_bytes=int(configuration.visitor_data_maximum_size * MEGABYTE),
+            clock=clock,
         )
-        self.live = follow(site_code, configuration, endpoints, clock)
+        self._events = EventHandlers()
+        self._reporter = Reporter(store, self.outbox)
+        self.evaluator = Evaluator(store, self._reporter, clock, reports_context=configuration.report_context_data)
+        self.live = follow(site_code, configuration, endpoints, clock, observe=self._events.attempted)
+        self.live.add_update_listener(self._events.updated)
         self._before_data_file = empty_ruleset(clock)
+        self._endpoints = endpoints
+        self._clock = clock
+        self._open_data_api = partial(data_api_of, site_code, configuration, endpoints, self._events.attempted, clock)
+        self._data_api: DataApi | None = None
+        self._sender: Sender | None = None
+        if configuration.sends_events:
+            self._data_api = self._open_data_api()
+            self._sender = sender_of(self, self._report_all)
         if autostart and configuration.multi_threading:
-            self.live.start(timeout=0.0)
+            self._start(0.0)
 
     @property
     def ruleset(self) -> Ruleset:
@@ -93,26 +107,77 @@ class KameleoonClient:
 
     def wait_init(self, timeout_milliseconds: float | None = None) -> bool:
         """Wait for the first data file, by default for the configured timeout; whether there is one."""
-        seconds = self.configuration.default_timeout_second
-        if timeout_milliseconds is not None and timeout_milliseconds >= 0:
-            seconds = timeout_milliseconds / 1000
+        return self._start(self._wait_seconds(timeout_milliseconds))
+
+    async def wait_init_async(self, timeout_milliseconds: float | None = None) -> bool:
+        """The same, without blocking the event loop."""
+        seconds = self._wait_seconds(timeout_milliseconds)
+        if self.is_ready() and self.configuration.multi_threading:
+            return self._start(0.0)
+        try:
+            return await self._off_loop.run(lambda: self._start(seconds), seconds + GRACE_SECONDS)
+        except TimeoutError:
+            return self.is_ready()
+
+    def _wait_seconds(self, timeout_milliseconds: float | None) -> float:
+        if timeout_milliseconds is None or timeout_milliseconds < 0:
+            return self.configuration.default_timeout_second
+        return timeout_milliseconds / 1000
+
+    def _start(self, seconds: float) -> bool:
+        if self._sender is not None:
+            self._sender.start()
         return self.live.start(seconds)
 
     def is_ready(self) -> bool:
         """Whether there is a data file to answer from."""
         return self.live.current is not None
 
-    def status(self) -> Status:
-        """Where the data file in use came from, how old it is, and what the last problem was."""
-        return self.live.status()
+    def status(self) -> ClientStatus:
+        """How it goes with the data file, with real-time updates and with what is reported."""
+        tracking = None if self._sender is None else self._sender.status()
+        return ClientStatus(self.live.status(), self.outbox.status(), tracking)
 
     def refresh(self) -> None:
         """Look for a new data file now, on this thread. Raises ``RequestFailed`` or ``DataFileInvalid``."""
         self.live.refresh()
 
+    def flush(
+        self,
+        visitor_code: str | None = None,
+        is_unique_identifier: bool | None = None,
+        instant: bool = False,
+        *,
+        timeout: float | None = None,
+    ) -> bool:
+        """Have everything reported that is known of one visitor, or of all, and that they are there (7.1).
+
+        It goes out at the next interval; ``instant``, at once. With a ``timeout``, in seconds, it waits until all
+        is delivered; without threads it is sent inside this call. Whether nothing waits any more. Raises
+        ``VisitorCodeInvalid``.
+        """
+        if visitor_code is None:
+            self._reporter.report_all(self.ruleset.index, or_activity=True)
+        else:
+            if is_unique_identifier is not None:
+                self.add_data(visitor_code, UniqueIdentifier(is_unique_identifier))
+            self._reporter.report(self.evaluator.visitor(visitor_code), self.ruleset.index, or_activity=True)
+        is_at_once = instant or timeout is not None or not self.configuration.multi_threading
+        if self._sender is not None and is_at_once:
+            return self._sender.flush(timeout)
+        return not self.outbox.status().pending
+
     def close(self) -> None:
-        """End the background work; evaluations go on from what is there. May be called twice."""
+        """Send what waits, within the shutdown time-out, and end the background work. May be called twice.
+
+        Evaluations go on from what is there.
+        """
         self.live.stop()
+        if self._sender is not None:
+            self._sender.stop()
+        if self._data_api is not None:
+            self._data_api.close()
+        self.outbox.close()
 
     def __enter__(self) -> KameleoonClient:
         return self
@@ -125,6 +190,16 @@ class KameleoonClient:
     def on_update_configuration(self, handler: Callable[[], object]) -> None:
         """Have ``handler()`` called, on the background thread, each time that flags changed."""
         self.live.add_listener(lambda event: handler() if event.kind is EventKind.CHANGED else None)
+
+    def set_event_handler(
+        self, event_type: EventType, handler: HttpRequestHandler | DatafileUpdateHandler | None
+    ) -> None:
+        """Have ``handler`` told of requests or of new data files, instead of the one before; ``None`` ends it (10.7).
+
+        Its methods are called on the thread where it happens. One that lacks a method is refused: an error is logged,
+        and nothing changes.
+        """
+        self._events.set(event_type, handler)
 
     # Feature flags --------------------------------------------------------------------------------------------------
 
@@ -210,7 +285,7 @@ class KameleoonClient:
         visitor, ruleset = self.evaluator.visitor(visitor_code), self.ruleset
         segments = [segment_id for segment_id, matches in ruleset.audiences() if not matches or matches(visitor)]
         visitor = self._store.change(visitor, lambda stored: stored.target(segments))
-        self.evaluator.report(visitor, ruleset.index)
+        self._reporter.report(visitor, ruleset.index)
 
     # What the data file says ----------------------------------------------------------------------------------------
 
@@ -262,8 +337,19 @@ class KameleoonClient:
         identifier = None if is_unique_identifier is None else UniqueIdentifier(is_unique_identifier)
         of_what = tuple(metadata) if metadata is not None else None
         conversion = Conversion(goal_id, revenue_of(revenue), negative, of_what)
-        self.add_data(visitor_code, identifier, conversion)
-        self.evaluator.report(self.evaluator.visitor(visitor_code), self.ruleset.index)
+        data: list[Data] = [conversion] if identifier is None else [identifier, conversion]
+        index = self.ruleset.index
+        visitor = self._store.add_data(self.evaluator.visitor(visitor_code), data, index)
+        self._reporter.report(visitor, index)
+
+    def get_engine_tracking_code(self, visitor_code: str) -> str:
+        """JavaScript that tells Kameleoon's script in the page what this visitor got in the last five seconds (12).
+
+        It goes into a ``<script>`` element. An unknown visitor, or one of no valid code, got nothing.
+        """
+        visitor = self._store.get(visitor_code)
+        clock = self._clock
+        return engine_tracking_code(visitor, self.ruleset, now=clock.time(), monotonic=clock.monotonic())
 
     def set_legal_consent(self, visitor_code: str, consent: bool) -> None:
         """Note whether the visitor consents to being tracked; it counts where the site requires it.
@@ -273,39 +359,22 @@ class KameleoonClient:
         answer = LegalConsent.GIVEN if consent else LegalConsent.NOT_GIVEN
         self._store.change(self.evaluator.visitor(visitor_code), lambda stored: stored.set_consent(answer))
 
-    # 2.x experiments ------------------------------------------------------------------------------------------------
-
-    def trigger_experiment(self, visitor_code: str, experiment_id: int) -> int:
-        """Assign and report a variation of a 2.x experiment: its id, 0 for the original.
-
-        Raises ``VisitorCodeInvalid``, ``FeatureExperimentNotFound``, ``SiteCodeDisabled``, ``NotTargeted`` and
-        ``NotAllocated``.
-        """
-        return self.evaluator.trigger_experiment(self.ruleset, experiment_id, visitor_code)
-
-    def get_variation_associated_data(self, variation_id: int) -> Any:
-        """The JSON that developers attached to a variation of a 2.x experiment.
-
-        Raises ``FeatureVariationNotFound``, or ``FeatureMalformed`` when it does not decode.
-        """
-        return associated_data(self.ruleset.index, variation_id)
-
-    def get_experiment_list(self) -> list[int]:
-        """Ids of all 2.x experiments."""
-        return list(self.ruleset.index.experiments)
-
-    def get_experiment_list_for_visitor(self, visitor_code: str, only_allocated: bool = True) -> list[int]:
-        """Ids of the 2.x experiments that the visitor is targeted by, and allocated to; nothing is remembered.
-
-        Raises ``VisitorCodeInvalid``.
-        """
-        visitor, ruleset = self.evaluator.visitor(visitor_code), self.ruleset
-        return experiments_of(ruleset, visitor, only_allocated=only_allocated)
-
     # ----------------------------------------------------------------------------------------------------------------
 
     @property
-    def _store(self) -> MemoryVisitorStore:
+    def data_api(self) -> DataApi:
+        """What speaks with Kameleoon's Data API, at the host that the data file asks for."""
+        api = self._data_api
+        if api is None:  # for two threads at once two may be made, and one of them used for one call only
+            api = self._data_api = self._open_data_api()
+        api.use_domain(self.ruleset.index.settings.data_api_domain)
+        return api
+
+    def _report_all(self) -> None:
+        self._reporter.report_all(self.ruleset.index)
+
+    @property
+    def _store(self) -> VisitorStore:
         return self.evaluator.store
 
     def _evaluate(self, visitor_code: str, feature_key: str, track: bool) -> Evaluation:

@@ -21,17 +21,21 @@ from .configuration_file import parse, read_text
 from .errors import ConfigCredentialsInvalid, ConfigException, ConfigFileNotFound, ConfigSettingInvalid
 from .settings import (
     ANYTHING,
+    CHOICE,
     CLIENT_ID,
     CLIENT_SECRET,
     COOKIE_DOMAIN,
     DATA_FILE,
+    EVENTS,
     GOALS,
+    HOURS,
     LONGEST_SHOWN,
     MEGABYTES,
     MILLISECONDS,
     MINUTES,
     NETWORK_DOMAIN,
     PATH,
+    REDIS_URL,
     SESSION,
     SWITCH,
     TEXT,
@@ -40,6 +44,7 @@ from .settings import (
     Refused,
     Rule,
     Secret,
+    is_url,
     shown,
 )
 
@@ -160,6 +165,37 @@ class KameleoonClientConfiguration:
     report_context_data: bool = field(
         default=True, metadata=_is(SWITCH, "False: data from evaluation contexts are not reported.")
     )
+    real_time_update: bool | None = field(
+        default=None, metadata=_is(CHOICE, "Whether updates are streamed; None: as the data file says.")
+    )
+    send_events: bool | None = field(
+        default=None, metadata=_is(CHOICE, "Whether events are sent; None: unless the data file is one on disk.")
+    )
+    tracking_directory: str | os.PathLike[str] | None = field(
+        default=None, metadata=_is(PATH, "Folder where events wait; None: in memory, lost when the process dies.")
+    )
+    tracking_survives_power_loss: bool = field(
+        default=False, metadata=_is(SWITCH, "True: an event on disk is there after a power cut too, and costs more.")
+    )
+    tracking_queue_size: int = field(
+        default=100_000, metadata=_is(EVENTS, "How many events may wait in memory; then the oldest are dropped.")
+    )
+    tracking_directory_maximum_size: float = field(
+        default=256, metadata=_is(MEGABYTES, "How much disk waiting events may take; then memory is used.")
+    )
+    tracking_maximum_age_hour: float = field(
+        default=24.0, metadata=_is(HOURS, "How long an event waits for the server before it is dropped.")
+    )
+    shutdown_timeout_millisecond: float = field(
+        default=2_000, metadata=_is(MILLISECONDS, "How long closing and the program's end may take to send what waits.")
+    )
+    redis_url: str | Secret | None = field(
+        default=None,
+        metadata=_is(REDIS_URL, "Visitors are shared through this Redis, redis://host:6379/0.", secret=True),
+    )
+    redis_timeout_millisecond: float = field(
+        default=5, metadata=_is(MILLISECONDS, "How long an evaluation may wait for Redis.")
+    )
     goals: Mapping[str, int] = field(
         default_factory=dict, hash=False, metadata=_is(GOALS, "Goals that events of track() convert.")
     )
@@ -202,6 +238,18 @@ class KameleoonClientConfiguration:
     def session_duration_second(self) -> float:
         """``session_duration_minute`` in seconds."""
         return self.session_duration_minute * 60.0
+
+    @property
+    def sends_events(self) -> bool:
+        """Whether events are sent: as ``send_events`` says, or else unless the data file is one on disk."""
+        if self.send_events is not None:
+            return self.send_events
+        return self.data_file is None or is_url(self.data_file)
+
+    @property
+    def shutdown_timeout_second(self) -> float:
+        """``shutdown_timeout_millisecond`` in seconds."""
+        return self.shutdown_timeout_millisecond / 1000.0
 
     @property
     def default_timeout_second(self) -> float:

@@ -145,9 +145,13 @@ def goal_id(name: str, goals: Mapping[str, int]) -> int:
 
 
 def revenue_of(value: Any) -> float:
-    """A tracking event's value as revenue. Raises ``VisitorDataInvalid`` for what is no finite number."""
+    """A tracking event's value as revenue; a whole number stays one, as it is written without a point on the wire.
+
+    Raises ``VisitorDataInvalid`` for what is no finite number.
+    """
     try:
-        return 0.0 if value is None else _number(value)
+        number = 0.0 if value is None else _number(value)
+        return value if type(value) is int else number
     except (TypeError, ValueError, OverflowError) as error:
         raise VisitorDataInvalid(f"the event's value cannot be a revenue: {error}") from error
 

@@ -99,6 +99,11 @@ class SiteCodeIsEmpty(KameleoonError):
 class Initialization(KameleoonError):
     """No data file could be had yet; ``__cause__`` is the last failure. The background goes on trying."""
 
+    @property
+    def cause(self) -> BaseException | None:
+        """The last failure, by Kameleoon's name for it."""
+        return self.__cause__
+
 
 class DataFileInvalid(KameleoonError):
     """A data file was refused as a whole; the message names what is wrong and where."""
@@ -108,13 +113,16 @@ class RequestFailed(KameleoonError):
     """An HTTP exchange failed.
 
     ``status`` is the HTTP status, or ``None`` when there was no answer; ``retryable`` says whether the same
-    request may succeed later.
+    request may succeed later, ``timed_out`` that time ran out, or that the client was closed meanwhile.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retryable: bool = True) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retryable: bool = True, timed_out: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retryable = retryable
+        self.timed_out = timed_out
 
 
 class NotFoundError(KameleoonError):

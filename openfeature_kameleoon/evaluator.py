@@ -1,4 +1,4 @@
-"""One evaluation for one visitor: look it up, decide, remember the assignment, hand its report to the outbox.
+"""One evaluation for one visitor: look it up, decide, remember the assignment, have it reported.
 
 Both faces of the library, the OpenFeature provider and the Kameleoon client, evaluate through this module, on the
 caller's thread. Locks are taken only when something about the visitor changes.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from .clock import Clock
@@ -19,10 +18,9 @@ from .engine.evaluation import Evaluation
 from .engine.ruleset import Ruleset
 from .errors import VisitorCodeInvalid, VisitorCodeMissing
 from .experiments import allocation
-from .tracking.outbox import Outbox
-from .tracking.reports import take_report
+from .tracking.reports import Reporter
 from .visitors.data import Conversion, Data
-from .visitors.store import MemoryVisitorStore
+from .visitors.store import VisitorStore
 from .visitors.traits import Assignment, Exposure
 from .visitors.visitor import Visitor, add_data
 
@@ -62,24 +60,20 @@ class Evaluator:
         "_clock",
         "_get",
         "_has_warned",
-        "_outbox",
-        "_remember_tracked",
-        "_remember_untracked",
+        "_reporter",
         "_reports_context",
         "store",
     )
 
     def __init__(
-        self, store: MemoryVisitorStore, outbox: Outbox, clock: Clock, *, reports_context: bool = True
+        self, store: VisitorStore, reporter: Reporter, clock: Clock, *, reports_context: bool = True
     ) -> None:
         self.store = store
         self._get = store.get
-        self._outbox = outbox
+        self._reporter = reporter
         self._clock = clock
         self._has_warned = False
         self._reports_context = reports_context
-        self._remember_tracked = partial(self._remember, is_tracked=True)
-        self._remember_untracked = partial(self._remember, is_tracked=False)
 
     def evaluate(
         self,
@@ -108,7 +102,7 @@ class Evaluator:
             decide = ruleset.decisions[key]
         except KeyError:
             decide = ruleset.decide(key)
-        evaluation = decide(visitor, self._remember_tracked if is_tracked else self._remember_untracked)
+        evaluation = decide(visitor, self._remember_holdout)
         exposure = evaluation.exposure
         if exposure is not None:
             assignment = visitor.assignments.get(exposure.experiment_id)
@@ -120,16 +114,18 @@ class Evaluator:
                 if assignment.evaluated_at < visitor.last_seen:
                     assignment.evaluated_at = visitor.last_seen
             else:
-                visitor = self.store.add(visitor)  # another thread may have stored one meanwhile
-                self._remember(visitor, exposure, is_tracked=is_tracked)
+                visitor = self._remember(visitor, exposure, is_tracked=is_tracked)
         if visitor.unsent and is_tracked:
-            self.report(visitor, ruleset.index)
+            self._reporter.report(visitor, ruleset.index)
         return evaluation
 
     def visitor(self, code: str) -> Visitor:
         """The visitor, seen now; one that is not known is not stored either. Raises ``VisitorCodeInvalid``."""
-        code = check_visitor_code(code)
-        return self.store.get(code) or self.store.unknown(code)
+        visitor = self._get(code) if type(code) is str else None
+        if visitor is None:
+            code = check_visitor_code(code)
+            visitor = self._get(code) or self.store.unknown(code)
+        return visitor
 
     def with_data(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
         """A copy of the visitor that has this data too; the store does not see it. Raises ``TypeError``."""
@@ -143,16 +139,9 @@ class Evaluator:
         """Allocate a 2.x experiment to a visitor, remember and report (4.10). Raises as the client's method says."""
         visitor = self.visitor(code)
         exposure = allocation(ruleset, experiment_id, visitor)
-        visitor = self.store.add(visitor)
-        self._remember(visitor, exposure, is_tracked=True)
-        self.report(visitor, ruleset.index)
+        visitor = self._remember(visitor, exposure, is_tracked=True)
+        self._reporter.report(visitor, ruleset.index)
         return exposure.variation_id
-
-    def report(self, visitor: Visitor, index: DataFileIndex) -> None:
-        """Hand to the outbox all that is unsent of the visitor, as far as its consent goes."""
-        with self.store.lock:
-            events = take_report(visitor, index, self._clock.time())
-        self._outbox.put(events)
 
     def _learn(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
         """Store what an evaluation context tells anew of a visitor."""
@@ -161,17 +150,22 @@ class Evaluator:
             _log.warning("a conversion in an evaluation context counts at each evaluation: track() counts it once")
         return self.store.add_data(visitor, data, index, is_tracked=self._reports_context)
 
-    def _remember(self, visitor: Visitor, exposure: Exposure, *, is_tracked: bool) -> None:
+    def _remember(self, visitor: Visitor, exposure: Exposure, *, is_tracked: bool) -> Visitor:
         """Store an assignment, and the visitor with it, unless it is stored and reported already (4.8)."""
-        if _is_reported(visitor, exposure):
-            return
-        with self.store.lock:
-            visitor = self.store.add(visitor)
-            if _is_reported(visitor, exposure):
-                return
-            visitor.set_assignment(Assignment(exposure, self._clock.time(), visitor.last_seen, is_reported=is_tracked))
-            if is_tracked:
-                visitor.note_unsent(exposure)
+        store = self.store
+        with store.lock:
+            visitor = store.add(visitor)  # another thread may have stored one meanwhile
+            if not _is_reported(visitor, exposure):
+                assignment = Assignment(exposure, self._clock.time(), visitor.last_seen, is_reported=is_tracked)
+                store.assign(visitor, assignment)
+                if is_tracked:
+                    visitor.note_unsent(exposure)
+        return visitor
+
+    def _remember_holdout(self, visitor: Visitor, exposure: Exposure) -> None:
+        """Reported whatever the caller says of tracking, as Kameleoon's clients do (4.2)."""
+        if not _is_reported(visitor, exposure):
+            self._remember(visitor, exposure, is_tracked=True)
 
 
 def _is_reported(visitor: Visitor, exposure: Exposure) -> bool:

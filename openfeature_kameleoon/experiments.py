@@ -1,8 +1,8 @@
-"""What the client's 2.x experiment methods answer (specs/kameleoon-sdk.md 4.10, 11.2); nothing is remembered here."""
+"""The client's 2.x experiment methods, and what they answer (specs/kameleoon-sdk.md 4.10, 11.2)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,7 +21,48 @@ from .errors import (
 from .visitors.traits import Exposure
 from .visitors.visitor import Visitor
 
-__all__ = ["allocation", "associated_data", "experiments_of"]
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+__all__ = ["LegacyExperiments", "allocation", "associated_data", "experiments_of"]
+
+
+class LegacyExperiments:
+    """What ``KameleoonClient`` knows of experiments in data files of 2.x."""
+
+    if TYPE_CHECKING:
+        evaluator: Evaluator
+
+        @property
+        def ruleset(self) -> Ruleset:
+            """The decisions of the data file in use."""
+
+    def trigger_experiment(self, visitor_code: str, experiment_id: int) -> int:
+        """Assign and report a variation of a 2.x experiment: its id, 0 for the original.
+
+        Raises ``VisitorCodeInvalid``, ``FeatureExperimentNotFound``, ``SiteCodeDisabled``, ``NotTargeted`` and
+        ``NotAllocated``.
+        """
+        return self.evaluator.trigger_experiment(self.ruleset, experiment_id, visitor_code)
+
+    def get_variation_associated_data(self, variation_id: int) -> Any:
+        """The JSON that developers attached to a variation of a 2.x experiment.
+
+        Raises ``FeatureVariationNotFound``, or ``FeatureMalformed`` when it does not decode.
+        """
+        return associated_data(self.ruleset.index, variation_id)
+
+    def get_experiment_list(self) -> list[int]:
+        """Ids of all 2.x experiments."""
+        return list(self.ruleset.index.experiments)
+
+    def get_experiment_list_for_visitor(self, visitor_code: str, only_allocated: bool = True) -> list[int]:
+        """Ids of the 2.x experiments that the visitor is targeted by, and allocated to; nothing is remembered.
+
+        Raises ``VisitorCodeInvalid``.
+        """
+        visitor, ruleset = self.evaluator.visitor(visitor_code), self.ruleset
+        return experiments_of(ruleset, visitor, only_allocated=only_allocated)
 
 
 def allocation(ruleset: Ruleset, experiment_id: int, visitor: Visitor) -> Exposure:

@@ -5,7 +5,7 @@ The network's modules are imported only where a network source is made: a data f
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ from .datafile.changes import changed_flags
 from .datafile.index import EMPTY, DataFileIndex
 from .datafile.live import Build, LiveDataFile
 from .datafile.scan import breathing
-from .datafile.sources import FileSource, Source
+from .datafile.sources import FileSource, Source, UpdateStream
 from .engine.ruleset import Ruleset
 from .engine.scope import Scope
 from .protocol import SDK_NAME, SDK_VERSION
+from .settings import is_url
 
 if TYPE_CHECKING:
+    from .transport.attempts import Observer
     from .transport.urls import Endpoints
 
 __all__ = ["empty_ruleset", "follow", "source_of"]
@@ -30,9 +32,18 @@ MEGABYTE = 1 << 20
 
 
 def follow(
-    site_code: str, configuration: KameleoonClientConfiguration, endpoints: Endpoints | None, clock: Clock
+    site_code: str,
+    configuration: KameleoonClientConfiguration,
+    endpoints: Endpoints | None,
+    clock: Clock,
+    *,
+    on_accept: Callable[[Ruleset], object] | None = None,
+    observe: Observer | None = None,
 ) -> LiveDataFile[Ruleset]:
-    """The live data file of a site, not started yet."""
+    """The live data file of a site, not started yet.
+
+    ``on_accept`` is called with each one that is put to use; ``observe`` is told of each request for one.
+    """
     cache = None
     if configuration.cache_directory is not None:
         cache = DataFileCache(
@@ -43,11 +54,14 @@ def follow(
             clock=clock,
         )
     return LiveDataFile(
-        source_of(site_code, configuration, endpoints, clock),
+        source_of(site_code, configuration, endpoints, clock, observe=observe),
         _build(site_code, configuration, clock),
         cache=cache,
         threads=configuration.multi_threading,
         timeout=configuration.default_timeout_second,
+        stream=_stream_of(site_code, configuration, endpoints, clock),
+        wants_stream=_wants_stream if configuration.real_time_update is None else lambda in_use: True,
+        on_accept=on_accept,
         clock=clock,
     )
 
@@ -62,10 +76,12 @@ def source_of(
     configuration: KameleoonClientConfiguration,
     endpoints: Endpoints | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    *,
+    observe: Observer | None = None,
 ) -> Source:
     """Where the configuration says that the data file is: on disk, at a URL, or on Kameleoon's servers."""
     data_file = configuration.data_file
-    if data_file is not None and not _is_url(data_file):
+    if data_file is not None and not is_url(data_file):
         return FileSource(data_file, max_bytes=_max_bytes(configuration), clock=clock)
     # Imported here: a data file on disk needs nothing of the network, which takes as long to import as all else.
     from .datafile.polling import PollingSource  # noqa: PLC0415
@@ -73,7 +89,7 @@ def source_of(
     from .transport.urls import Endpoints  # noqa: PLC0415  # as above
 
     return PollingSource(
-        Http(configuration.session),
+        Http(configuration.session, observe=observe),
         site_code,
         url=data_file if isinstance(data_file, str) else None,
         environment=configuration.environment or "",
@@ -84,8 +100,28 @@ def source_of(
     )
 
 
-def _is_url(data_file: str | os.PathLike[str]) -> bool:
-    return isinstance(data_file, str) and data_file.lower().startswith(("http://", "https://"))
+def _stream_of(
+    site_code: str, configuration: KameleoonClientConfiguration, endpoints: Endpoints | None, clock: Clock
+) -> UpdateStream | None:
+    """Where updates are told, unless it is certain that nobody will want to know.
+
+    A data file at another URL than Kameleoon's is not what Kameleoon's events are about: there the setting decides.
+    """
+    data_file, is_wanted = configuration.data_file, configuration.real_time_update
+    is_elsewhere = data_file is not None and (not is_url(data_file) or not is_wanted)
+    if is_wanted is False or is_elsewhere or not configuration.multi_threading:
+        return None
+    # Imported here, as in source_of.
+    from .datafile.streaming import EventStream  # noqa: PLC0415
+    from .transport.http import Http  # noqa: PLC0415  # as above
+    from .transport.urls import Endpoints  # noqa: PLC0415  # as above
+
+    endpoints = endpoints or Endpoints.for_domain(configuration.network_domain)
+    return EventStream(Http(configuration.session), endpoints.events_url(site_code), clock=clock)
+
+
+def _wants_stream(in_use: Ruleset | None) -> bool:
+    return in_use is not None and bool(in_use.index.settings.real_time_update)
 
 
 def _max_bytes(configuration: KameleoonClientConfiguration) -> int:

@@ -1,4 +1,8 @@
-"""What a forked child must make anew: locks that a thread of the parent held at that moment, connections, threads."""
+"""What a forked child must make anew: locks that a thread of the parent held at that moment, connections, threads.
+
+First everything is renewed, then threads are started: none of them meets anything that is still the parent's.
+A fork waits a moment for what it must not interrupt, never for longer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 import weakref
 from typing import Protocol
 
-__all__ = ["Renewable", "renew_after_fork"]
+__all__ = ["Pausable", "Renewable", "Resumable", "pause_while_forking", "renew_after_fork", "resume_after_fork"]
 
 
 class Renewable(Protocol):
@@ -16,7 +20,26 @@ class Renewable(Protocol):
         """Make anew what the child must not share; runs in the child, before anything else there."""
 
 
+class Resumable(Protocol):
+    """Something that has threads, or that needs others to have been renewed."""
+
+    def resume(self) -> None:
+        """Go on in the child, with threads of its own if the parent had any; runs once everything is renewed."""
+
+
+class Pausable(Protocol):
+    """Something whose threads use a library that does not survive a fork in the middle of a call."""
+
+    def pause(self) -> None:
+        """Keep other threads out of it; runs in the parent before a fork, and waits for a moment at most."""
+
+    def proceed(self) -> None:
+        """Let them in again; runs in the parent after the fork, even if ``pause`` waited in vain."""
+
+
 _alive: weakref.WeakSet[Renewable] = weakref.WeakSet()
+_pausable: weakref.WeakSet[Pausable] = weakref.WeakSet()
+_resumable: weakref.WeakSet[Resumable] = weakref.WeakSet()
 
 
 def renew_after_fork(owner: Renewable) -> None:
@@ -24,11 +47,33 @@ def renew_after_fork(owner: Renewable) -> None:
     _alive.add(owner)
 
 
+def resume_after_fork(owner: Resumable) -> None:
+    """Have ``owner.resume()`` called in every such child after all owners were renewed."""
+    _resumable.add(owner)
+
+
+def pause_while_forking(owner: Pausable) -> None:
+    """Have ``owner.pause()`` and ``owner.proceed()`` called around every fork of this process."""
+    _pausable.add(owner)
+
+
+def _pause_all() -> None:
+    for owner in list(_pausable):
+        owner.pause()
+
+
+def _proceed_all() -> None:
+    for owner in list(_pausable):
+        owner.proceed()
+
+
 def _renew_all() -> None:
     for owner in list(_alive):
         owner.renew()
+    for resumable in list(_resumable):
+        resumable.resume()
 
 
 # Once for the process: the interpreter's list of fork handlers is one from which nothing can be taken off.
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_pause_all, after_in_parent=_proceed_all, after_in_child=_renew_all)

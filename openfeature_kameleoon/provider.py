@@ -37,6 +37,7 @@ from .errors import (
     VisitorDataInvalid,
 )
 from .evaluator import check_visitor_code
+from .status import ClientStatus
 from .transport.foreign_text import printable
 from .visitors.data import Conversion
 
@@ -122,6 +123,10 @@ class KameleoonProvider(AbstractProvider):
         """End the background work, in bounded time; may be called twice, and ``initialize`` starts anew."""
         if self._owns_client:
             self.client.close()
+
+    def status(self) -> ClientStatus:
+        """How it goes with the data file, with real-time updates and with what is reported."""
+        return self.client.status()
 
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None

@@ -10,11 +10,14 @@ from typing import Any, NamedTuple, Protocol
 
 __all__ = [
     "ANYTHING",
+    "CHOICE",
     "CLIENT_ID",
     "CLIENT_SECRET",
     "COOKIE_DOMAIN",
     "DATA_FILE",
+    "EVENTS",
     "GOALS",
+    "HOURS",
     "LONGEST_SHOWN",
     "MASK",
     "MEGABYTES",
@@ -22,6 +25,7 @@ __all__ = [
     "MINUTES",
     "NETWORK_DOMAIN",
     "PATH",
+    "REDIS_URL",
     "SESSION",
     "SWITCH",
     "TEXT",
@@ -30,6 +34,7 @@ __all__ = [
     "Refused",
     "Rule",
     "Secret",
+    "is_url",
     "shown",
 ]
 
@@ -109,6 +114,11 @@ def shown(value: object) -> str:
         return repr(value)
     size = f" of {len(value)}" if isinstance(value, Collection) else ""
     return f"<{type(value).__name__}{size}>"
+
+
+def is_url(data_file: str | os.PathLike[str]) -> bool:
+    """Whether a data file is named by an http(s) URL rather than by a path."""
+    return isinstance(data_file, str) and data_file.lower().startswith(("http://", "https://"))
 
 
 def _where(allowed: str, accepts: Callable[[Any], bool], unit: str = "") -> Rule:
@@ -191,6 +201,7 @@ def _hold_goals(value: object) -> dict[str, int]:
 _CLEAN = "printable text (quoted in YAML) without blanks around it"
 
 MINUTES = _positive("minutes")
+HOURS = _positive("hours")
 MILLISECONDS = _positive("milliseconds")
 MEGABYTES = _positive("MB")
 TRACKING_MILLISECONDS = _where(
@@ -198,11 +209,23 @@ TRACKING_MILLISECONDS = _where(
     lambda value: _is_number(value) and 1000 <= value <= 5000,
     "milliseconds",
 )
+EVENTS = _where(
+    "a whole number of events from 1 to 100000000",
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100_000_000,
+    "events",
+)
 SWITCH = _where("true or false", lambda value: isinstance(value, bool))
+CHOICE = _optional(SWITCH)
 TEXT = _optional(_where(f"non-empty {_CLEAN}", lambda value: value != "" and _is_clean(value)))
 # Empty credentials pass here: an id without its secret is refused with both in view.
 CLIENT_ID = _optional(_where(_CLEAN, _is_clean))
 CLIENT_SECRET = _optional(_where(_CLEAN, lambda secret: _is_clean(secret.reveal())))
+REDIS_URL = _optional(
+    _where(
+        "a URL that begins with redis://, rediss:// or unix://",
+        lambda url: _is_clean(url.reveal()) and url.reveal().startswith(("redis://", "rediss://", "unix://")),
+    )
+)
 PATH = _optional(Rule("a path", _hold_path))
 DATA_FILE = _optional(Rule("a path, or an http(s) URL", _hold_path))
 COOKIE_DOMAIN = Rule("a domain as in example.com or .example.com, localhost, or empty", _hold_cookie_domain)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 
 __all__ = [
     "Answer",
@@ -141,6 +142,9 @@ def gzip_bomb(megabytes: int) -> bytes:
     return gzip.compress(bytes(megabytes << 20), compresslevel=9)
 
 
+Server = TypeVar("Server", bound="ChaosServer")
+
+
 class ChaosServer:
     """``answers`` serve one request each, the last one all that follow; ``received`` is what was asked."""
 
@@ -157,11 +161,15 @@ class ChaosServer:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._spawn(self._accept)
 
-    def __enter__(self) -> ChaosServer:
+    def __enter__(self: Server) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def answer_to(self, request: Received) -> Answer:
+        """What this request gets; called for one request at a time."""
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
     def answer_with(self, *answers: Answer) -> None:
         """Forget the answers so far: the next request gets the first of these."""
@@ -213,7 +221,7 @@ class ChaosServer:
                 while request := _read_request(stream.readline, stream.read):
                     with self._lock:
                         self.received.append(request)
-                        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                        answer = self.answer_to(request)
                     if not answer(connection, self._ending):
                         break
         with self._lock:

@@ -21,9 +21,11 @@ from openfeature_kameleoon.datafile.index import DataFileIndex
 from openfeature_kameleoon.engine.ruleset import Ruleset
 from openfeature_kameleoon.engine.scope import Scope
 from openfeature_kameleoon.evaluator import Evaluator
-from openfeature_kameleoon.tracking.outbox import Event, MemoryOutbox
+from openfeature_kameleoon.tracking.events import Event
+from openfeature_kameleoon.tracking.outbox import MemoryOutbox
+from openfeature_kameleoon.tracking.reports import Reporter
 from openfeature_kameleoon.visitors.store import MemoryVisitorStore
-from openfeature_kameleoon.visitors.traits import LegalConsent
+from openfeature_kameleoon.visitors.traits import LegalConsent, RecordedConversion
 from tests.chaos import ChaosServer, wait_until
 from tests.clock import FakeClock
 from tests.vectors import as_bytes, segment
@@ -38,6 +40,7 @@ __all__ = [
     "Heard",
     "Json",
     "client_of",
+    "drained",
     "flag",
     "plan_is",
     "provider_of",
@@ -133,9 +136,19 @@ def provider_of(folder: Path, content: object, *, clock: Clock = SYSTEM_CLOCK, *
 
 
 def reported(source: KameleoonClient | KameleoonProvider) -> list[Event]:
-    """What was put into the outbox since the last call."""
+    """What was put into the outbox since the last call, the oldest visitors first."""
     client = source.client if isinstance(source, KameleoonProvider) else source
-    return client.outbox.take(1_000_000)
+    assert isinstance(client.outbox, MemoryOutbox)
+    return drained(client.outbox)
+
+
+def drained(outbox: MemoryOutbox) -> list[Event]:
+    """All events that wait, the conversions of each report last; they count as delivered."""
+    events = []
+    for report in outbox.peek(1_000_000):
+        events += sorted(report.events, key=lambda event: isinstance(event.data, RecordedConversion))
+    outbox.delivered(outbox.take(1_000_000))
+    return events
 
 
 HALF_AN_HOUR = 1800.0
@@ -148,7 +161,9 @@ class Evaluations:
         self.clock = FakeClock()
         self.outbox = MemoryOutbox()
         self.store = MemoryVisitorStore(idle_seconds=HALF_AN_HOUR, max_bytes=10_000_000, clock=self.clock)
-        self.evaluator = Evaluator(self.store, self.outbox, self.clock, reports_context=reports_context)
+        self.evaluator = Evaluator(
+            self.store, Reporter(self.store, self.outbox), self.clock, reports_context=reports_context
+        )
         index = DataFileIndex.read(as_bytes(content))
         self.ruleset = Ruleset(index, scope=Scope(self.clock.time, lambda: 0.0, "PYTHON", "3.22.2"))
 
@@ -163,9 +178,8 @@ class Evaluations:
 
     def reported(self) -> list[object]:
         """What was reported since the last call, all of it of one visitor."""
-        events = self.outbox.take(1000)
-        assert {event.visitor_code for event in events} <= {"somebody"}
-        return [event.data for event in events]
+        assert {report.visitor_code for report in self.outbox.peek(1000)} <= {"somebody"}
+        return [event.data for event in drained(self.outbox)]
 
 
 def replace(path: Path, content: object) -> None:
@@ -199,6 +213,7 @@ def threads() -> list[str]:
 def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
     """A provider with its threads, not initialised yet, that the fixture ``opened`` shuts down."""
     data_file = source.url if isinstance(source, ChaosServer) else source
+    settings = {"send_events": False, **settings}
     provider = KameleoonProvider("site", KameleoonClientConfiguration(data_file=data_file, **settings))
     opened.append(provider)
     return provider

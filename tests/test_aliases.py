@@ -13,12 +13,14 @@ import pytest
 from openfeature_kameleoon import CustomData, KameleoonClient
 from openfeature_kameleoon.aliases import ALIASES
 from openfeature_kameleoon.errors import (
+    ConfigException,
     FeatureEnvironmentDisabled,
     FeatureNotFound,
     FeatureVariableNotFound,
     FeatureVariationNotFound,
     VisitorCodeInvalid,
 )
+from openfeature_kameleoon.tracking.events import MappingIdentifier
 from openfeature_kameleoon.visitors.traits import Exposure
 from tests.faces import DELIVERY, VIP, client_of, flag, reported, rule, site
 from tests.vectors import data_file
@@ -33,6 +35,7 @@ FLAGS = site(
 )
 LEGACY = data_file(name="kameleoon-datafile-legacy")
 REPORTED = [Exposure(1001, 10, DELIVERY)]
+AS_USER_ID = (*REPORTED, MappingIdentifier(CustomData(3, "somebody")))
 
 
 class Case(NamedTuple):
@@ -65,7 +68,7 @@ CASES: dict[str, list[Case]] = {
     "get_feature_list": [Case((), ["on", "vips", "disabled"])],
     "get_feature_variable": [
         Case(("somebody", "on", "size"), 5, REPORTED),
-        Case(("somebody", "on", "layout", True), [1], REPORTED),
+        Case(("somebody", "on", "layout", True), [1], AS_USER_ID),
         Case(("somebody", "on", "nope"), FeatureVariableNotFound, REPORTED),
         Case(("somebody", "vips", "size"), FeatureVariableNotFound),
         Case(("somebody", "disabled", "size"), FeatureEnvironmentDisabled),
@@ -74,7 +77,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "get_feature_variation_key": [
         Case(("somebody", "on"), "on", REPORTED),
-        Case(("somebody", "on", True), "on", REPORTED),
+        Case(("somebody", "on", True), "on", AS_USER_ID),
         Case(("somebody", "vips"), "off"),
         Case(("somebody", "disabled"), FeatureEnvironmentDisabled),
         Case(("somebody", "nope"), FeatureNotFound),
@@ -105,6 +108,10 @@ CASES: dict[str, list[Case]] = {
     "obtain_variation_associated_data": [
         Case((148382,), {"firstName": "Ada", "count": 10}, content=LEGACY),
         Case((1,), FeatureVariationNotFound, content=LEGACY),
+    ],
+    "retrieve_data_from_remote_source": [
+        Case(("key",), ConfigException),  # of a client that works from a data file on disk; see test_remote_data
+        Case(("key", 2.0), ConfigException),
     ],
 }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,10 @@ from openfeature_kameleoon.datafile.index import DataFileIndex
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
-from benchmarks import anchors, bars_identity, data
+from benchmarks import anchors, bars_delivery, bars_identity, bars_tracking, data, producing
+from benchmarks.arrivals import Arrival, Tally, tally, visitor_code, whole_at
+from benchmarks.bars_tracking import Delivery
+from benchmarks.loopback import Loopback, served
 from benchmarks.measure import (
     Limit,
     Rounds,
@@ -29,7 +35,7 @@ from benchmarks.measure import (
     keyword_call,
 )
 
-MEASURED = {*range(1, 12), *range(13, 19), 24, 25}
+MEASURED = set(range(1, 26))
 
 
 # --- judging ------------------------------------------------------------------------------------------------
@@ -105,14 +111,12 @@ def test_every_bar_that_is_claimed_has_a_measurement() -> None:
     assert set(command.BARS) == MEASURED
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("10-14", [10, 11, 13, 14])]
-)
+@pytest.mark.parametrize(("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("24-30", [24, 25])])
 def test_bars_are_chosen_by_number_and_range(text: str, expected: list[int]) -> None:
     assert command.bar_numbers(text) == expected
 
 
-@pytest.mark.parametrize("text", ["12", "19-23", "one", ""])
+@pytest.mark.parametrize("text", ["26", "0", "26-30", "one", ""])
 def test_asking_for_no_bar_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--bars", text])
@@ -125,11 +129,13 @@ def test_both_outputs_tell_figures_verdicts_and_what_could_not_be_measured() -> 
     rows = [Row(1, "f_simple", "x InMemory", 1.5, at_most(1.3, 0.8), 51.0)]
     failures = [command.Failure(17, "no network")]
 
-    table = command.as_table(rows, failures, quick=False)
-    document = json.loads(command.as_json(rows, failures, quick=False))
+    table = command.as_table(rows, failures, quick=False, tracking=True)
+    document = json.loads(command.as_json(rows, failures, quick=False, tracking=True))
 
     assert "missed" in table
     assert "bar 17: not measured: no network" in table
+    assert "--tracking" in table
+    assert document["tracking"] is True
     assert document["rows"][0]["verdict"] == "missed"
     assert document["failures"] == [{"bar": 17, "message": "no network"}]
 
@@ -203,3 +209,155 @@ def test_a_delivery_to_everybody_needs_no_hash(flag: str) -> None:
 
 def test_digests_beside_a_bound_are_decided_as_by_the_formula() -> None:
     assert bars_identity.differences_at_bounds({0.0, 0.34, 0.34 + 0.33, 0.5, 1 / 3, 1.0, 5e-324}) == 0
+
+
+# --- events that came ---------------------------------------------------------------------------------------
+
+
+def line(visitor: int | str, kind: str, nonce: int) -> str:
+    code = visitor if isinstance(visitor, str) else visitor_code(visitor)
+    return f"nonce={nonce:016X}&eventType={kind}&id=1&visitorCode={code}"
+
+
+EXPERIMENT, CONVERSION = line(0, "experiment", 1), line(0, "conversion", 2)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        ([f"{EXPERIMENT}\n{CONVERSION}"], Tally(received=2, lost=0, duplicated=0)),
+        ([EXPERIMENT, CONVERSION], Tally(received=2, lost=0, duplicated=0)),
+        ([EXPERIMENT], Tally(received=1, lost=1, duplicated=0)),
+        ([], Tally(received=0, lost=2, duplicated=0)),
+        ([f"{EXPERIMENT}\n{CONVERSION}", CONVERSION], Tally(received=3, lost=0, duplicated=1)),
+        ([EXPERIMENT, CONVERSION, line(0, "conversion", 3)], Tally(received=3, lost=0, duplicated=1)),
+        ([EXPERIMENT, line(0, "conversion", 1)], Tally(received=2, lost=1, duplicated=1)),
+        ([EXPERIMENT, CONVERSION, line(0, "activity", 3)], Tally(received=2, lost=0, duplicated=0)),
+        ([EXPERIMENT, CONVERSION, line("warm", "experiment", 3)], Tally(received=2, lost=0, duplicated=0)),
+        ([EXPERIMENT, CONVERSION, line(1, "experiment", 3)], Tally(received=2, lost=0, duplicated=0)),
+    ],
+    ids=[
+        *("all", "in two requests", "one lost", "all lost", "again", "again under another nonce"),
+        *("two under one nonce", "another kind", "another code", "another number"),
+    ],
+)
+def test_events_are_counted_by_their_nonce_and_by_what_they_tell(bodies: list[str], expected: Tally) -> None:
+    arrivals = [Arrival(float(position), body) for position, body in enumerate(bodies)]
+
+    assert tally(arrivals, visitors=1) == expected
+
+
+def test_it_is_whole_when_the_last_of_the_visitors_events_has_come_for_the_first_time() -> None:
+    arrivals = [
+        Arrival(1.0, EXPERIMENT),
+        Arrival(2.0, line(1, "experiment", 3)),
+        Arrival(3.0, CONVERSION),
+        Arrival(4.0, CONVERSION),
+    ]
+
+    assert whole_at(arrivals, visitors=1) == 3.0
+    assert whole_at(arrivals, visitors=2) is None
+
+
+def test_rates_are_medians_of_runs_and_no_lost_event_is_averaged_away() -> None:
+    runs = [
+        Delivery(100.0, 10.0, Tally(received=7, lost=1, duplicated=0)),
+        Delivery(300.0, 30.0, Tally(received=8, lost=0, duplicated=0)),
+        Delivery(200.0, 50.0, Tally(received=9, lost=0, duplicated=1)),
+    ]
+
+    assert bars_tracking.median(runs) == Delivery(200.0, 30.0, Tally(received=24, lost=1, duplicated=1))
+
+
+# --- the server and the programs ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loopback(tmp_path: Path) -> Iterator[Loopback]:
+    with served(tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def connection_to(loopback: Loopback, seconds: float = 5.0) -> Iterator[HTTPConnection]:
+    connection = HTTPConnection("127.0.0.1", loopback.port, timeout=seconds)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def track(connection: HTTPConnection, body: str) -> int:
+    connection.request("POST", "/visit/events?siteCode=s", body)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def post(loopback: Loopback, body: str, seconds: float = 5.0) -> int:
+    with connection_to(loopback, seconds) as connection:
+        return track(connection, body)
+
+
+def test_the_server_keeps_what_is_tracked(loopback: Loopback) -> None:
+    answers = [post(loopback, f"{EXPERIMENT}\n{CONVERSION}"), post(loopback, CONVERSION)]
+
+    arrivals = loopback.arrivals()
+
+    assert answers == [200, 200]
+    assert [arrival.body for arrival in arrivals] == [f"{EXPERIMENT}\n{CONVERSION}", CONVERSION]
+    assert arrivals[0].at < arrivals[1].at
+    assert loopback.lines() == 3
+
+
+def test_a_server_that_fails_takes_nothing(loopback: Loopback) -> None:
+    loopback.answer("500")
+    assert post(loopback, EXPERIMENT) == 500
+
+    loopback.answer("hang")
+    with pytest.raises(TimeoutError):
+        post(loopback, EXPERIMENT, seconds=0.1)
+
+    loopback.answer("down")
+    with pytest.raises(ConnectionRefusedError):
+        post(loopback, EXPERIMENT)
+
+    loopback.answer("up")
+    assert post(loopback, CONVERSION) == 200
+    assert [arrival.body for arrival in loopback.arrivals()] == [CONVERSION]
+
+
+def test_a_server_that_goes_down_ends_the_connections_that_are_open(loopback: Loopback) -> None:
+    with connection_to(loopback) as connection:
+        track(connection, EXPERIMENT)
+        open_one = connection.sock
+
+        loopback.answer("down")
+
+        assert open_one.recv(1) == b""
+
+
+@pytest.mark.parametrize("end", [*bars_delivery.ENDS, "SIGTERM with a handler", "when told to"])
+def test_a_program_that_ends_takes_its_course_and_is_counted(end: str) -> None:
+    left = bars_delivery.run("ours", 20, end)
+
+    assert left.tally == Tally(received=40, lost=0, duplicated=0)
+    assert 0 <= left.seconds < 5
+
+
+def test_every_course_is_run_by_a_bar() -> None:
+    assert set(producing.COURSES) == {*bars_delivery.ENDS, *bars_delivery.SIGNALS, "fork", "when told to"}
+
+
+def test_with_tracking_our_events_are_sent_from_a_data_file_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(anchors.TRACKING, "1")
+
+    with anchors.ours(anchors.written(tmp_path, 100)) as own:
+        own.resolve_boolean_details(data.EXP3, False, anchors.key_only())
+        is_delivered = own.client.flush(timeout=5.0)
+        status = own.client.outbox.status()
+
+    assert is_delivered
+    assert (status.accepted, status.delivered) == (1, 1)

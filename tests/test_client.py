@@ -101,7 +101,7 @@ def test_a_client_follows_its_data_file_from_the_beginning(
         assert threads() == ["kameleoon-configuration"]
         wait_until(client.is_ready)
         assert client.wait_init(0)
-        assert client.status().origin == "file"
+        assert client.status().data_file.origin == "file"
 
     wait_until(lambda: threads() == [])
     assert client.get_variation("somebody", "on").key == "on"  # goes on from what is there

@@ -22,6 +22,7 @@ from openfeature_kameleoon.errors import (
     VisitorCodeInvalid,
     VisitorDataInvalid,
 )
+from openfeature_kameleoon.tracking.events import MappingIdentifier
 from openfeature_kameleoon.visitors.data import Conversion
 from openfeature_kameleoon.visitors.traits import Exposure, RecordedConversion, TargetedSegment
 from tests.clock import FakeClock
@@ -80,8 +81,10 @@ def test_a_conversion_is_reported_at_once(tmp_path: Path) -> None:
     client.track_conversion("somebody", 6, 9.5, True, True, iter([CustomData("plan", "vip")]))
 
     plain = Conversion(5, 0.0)
-    full = Conversion(6, 9.5, True, (CustomData("plan", "vip"),))
-    assert data(client) == [RecordedConversion(item, clock.time()) for item in (plain, full)]
+    full = Conversion(6, 9.5, True, (CustomData(0, "vip"),))
+    first, user_id, second = data(client)
+    assert [first, second] == [RecordedConversion(item, clock.time()) for item in (plain, full)]
+    assert user_id == MappingIdentifier(CustomData(3, "somebody"))
     assert client.evaluator.visitor("somebody").is_unique_identifier
 
 

@@ -82,6 +82,7 @@ POSITIVE_REFUSED: list[tuple[object, str]] = [
     (10**5000, "<int of 16610 bits>"),
 ]
 SWITCH: list[tuple[object, str]] = [(1, "1"), (0, "0"), ("yes", "'yes'"), (None, "None")]
+CHOICE = SWITCH[:-1]  # None leaves the choice open
 TEXT_REFUSED: list[tuple[object, str]] = [
     (5, "5"),
     (True, "True"),
@@ -185,6 +186,30 @@ TABLES: dict[str, Table] = {
     "data_file_maximum_size": Table(32, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "MB greater than 0"),
     "cache_directory": Table(None, [("cache", "cache"), (PurePosixPath("/a/b"), "/a/b")], PATH_REFUSED, "a path"),
     "report_context_data": Table(True, [(True, True), (False, False)], SWITCH, "true or false"),
+    "real_time_update": Table(None, [(True, True), (False, False)], CHOICE, "true or false"),
+    "send_events": Table(None, [(True, True), (False, False)], CHOICE, "true or false"),
+    "tracking_directory": Table(None, [("spool", "spool"), (PurePosixPath("/a/b"), "/a/b")], PATH_REFUSED, "a path"),
+    "tracking_survives_power_loss": Table(False, [(True, True), (False, False)], SWITCH, "true or false"),
+    "tracking_queue_size": Table(
+        100_000,
+        [(1, 1), (100_000_000, 100_000_000)],
+        [(0, "0"), (100_000_001, "100000001"), (1.5, "1.5"), (True, "True"), ("1", "'1'"), (None, "None")],
+        "a whole number of events",
+    ),
+    "tracking_directory_maximum_size": Table(256, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "MB greater than 0"),
+    "tracking_maximum_age_hour": Table(24.0, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "hours greater than 0"),
+    "shutdown_timeout_millisecond": Table(2_000, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "milliseconds greater than 0"),
+    "redis_url": Table(
+        None,
+        [
+            ("redis://host:6379/0", Secret("redis://host:6379/0")),
+            ("rediss://:secret@host", Secret("rediss://:secret@host")),
+            ("unix:///run/redis.sock", Secret("unix:///run/redis.sock")),
+        ],
+        [("", "***"), ("host:6379", "***"), ("http://host", "***"), ("redis://host\n", "***"), (5, "***")],
+        "a URL that begins with redis://",
+    ),
+    "redis_timeout_millisecond": Table(5, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "milliseconds greater than 0"),
     "goals": Table(
         {},
         [({}, {}), ({"purchase": 12}, {"purchase": 12}), (MappingProxyType({"é": 2**40}), {"é": 2**40})],

@@ -82,6 +82,14 @@ def test_there_are_no_other_names() -> None:
     assert sorted(CLASSES) == sorted(module.__all__)
 
 
+def test_what_kept_the_first_data_file_away_has_kameleoons_name() -> None:
+    with pytest.raises(module.Initialization) as raised:
+        raise module.Initialization("no data file") from TimeoutError("in vain")
+
+    assert isinstance(raised.value.cause, TimeoutError)
+    assert module.Initialization("no data file").cause is None
+
+
 @pytest.mark.parametrize("name", CURRENT)
 def test_an_error_carries_its_message(name: str) -> None:
     options = {"setting": "goals"} if name == "ConfigSettingInvalid" else {}

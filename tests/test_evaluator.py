@@ -227,4 +227,4 @@ def test_threads_that_meet_the_same_new_visitors_report_each_assignment_once() -
     for thread in threads:
         thread.join()
 
-    assert sorted(event.visitor_code for event in stage.outbox.take(10_000)) == sorted(codes)
+    assert sorted(report.visitor_code for report in stage.outbox.peek(10_000)) == sorted(codes)

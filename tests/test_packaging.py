@@ -49,7 +49,8 @@ def test_every_file_of_the_package_is_installed() -> None:
 
 
 def test_little_is_required() -> None:
-    assert 1 <= len(requirements()) <= 5
+    # openfeature-sdk; requests and urllib3, which come together; msgspec; PyYAML; sseclient-py, one file of 4 KB.
+    assert 1 <= len(requirements()) <= 6
 
 
 @pytest.mark.parametrize("extra", metadata.metadata(NAME).get_all("Provides-Extra") or ["no extra at all"])

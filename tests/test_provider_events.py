@@ -56,7 +56,7 @@ def test_a_data_file_that_says_the_same_is_no_news(opened: list[KameleoonProvide
     heard = Heard(provider)
 
     replace(path, {**ON, "dateModified": 1_790_000_000_000})
-    wait_until(lambda: provider.client.status().date_modified == 1_790_000_000_000)
+    wait_until(lambda: provider.client.status().data_file.date_modified == 1_790_000_000_000)
     replace(path, OFF)
 
     heard.wait_for(CHANGED)

@@ -269,8 +269,7 @@ def test_a_command_runs_as_written(line: str, workplace: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("flush", "get_visitor_code", "get_remote_data", "get_remote_visitor_data"),
-        *("get_visitor_warehouse_audience", "get_engine_tracking_code", "set_event_handler"),
+        *("get_visitor_code", "obtain_visitor_code"),
     ],
 )
 def test_what_the_readme_calls_missing_is_missing(name: str) -> None:

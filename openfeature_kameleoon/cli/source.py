@@ -1,6 +1,6 @@
 """Where a command's data file comes from: the options that say so, and the client or the bytes they lead to.
 
-The client has no threads and no cache, and what it would report is thrown away: looking must not count as a visit.
+The client has no threads and no cache, and sends nothing: looking must not count as a visit.
 """
 
 from __future__ import annotations
@@ -102,20 +102,19 @@ class Source:
             **given,
             data_file=self.data_file,
             cache_directory=None,
+            tracking_directory=None,
+            send_events=False,
             multi_threading=False,
         )
 
 
 @contextmanager
 def loaded(site_code: str, configuration: KameleoonClientConfiguration) -> Iterator[KameleoonClient]:
-    """A client that has loaded its data file; what it would report at the end is dropped."""
+    """A client that has loaded its data file."""
     with KameleoonClient(site_code, configuration_object=configuration) as client:
         if not client.wait_init():
-            fail(client.status().last_error or "no data file came in time")
-        try:
-            yield client
-        finally:
-            client.outbox.take(client.outbox.status().pending)
+            fail(client.status().data_file.last_error or "no data file came in time")
+        yield client
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import Literal
 
 from ..clock import Clock
 from .freshness import Freshness, Origin, Standing, State
 
-__all__ = ["Announcer", "Event", "EventKind", "Listener"]
+__all__ = ["Announcer", "Event", "EventKind", "Listener", "UpdateListener"]
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class Event:
 
 Listener = Callable[[Event], object]
 
+Trigger = Literal["POLLING", "STREAMING"]
+
+UpdateListener = Callable[[Trigger, int], object]
+"""Told of a data file that was accepted: why it was looked for, and its date in Unix milliseconds (10.7)."""
+
 
 class Announcer:
     """Compares where things stand with what was told last, so nothing is told twice.
@@ -66,6 +72,8 @@ class Announcer:
         self._freshness = freshness
         self._clock = clock
         self._listeners: tuple[Listener, ...] = ()
+        self._update_listeners: tuple[UpdateListener, ...] = ()
+        self._updates: list[tuple[Trigger, int]] = []
         self._failing: set[int] = set()
         self._told = Standing(State.NOT_READY)
         self._changed: dict[str, None] = {}
@@ -76,8 +84,16 @@ class Announcer:
         """Tell this one too, from the next event on."""
         self._listeners = (*self._listeners, listener)
 
+    def add_for_updates(self, listener: UpdateListener) -> None:
+        """Tell this one of every data file that is accepted, also while events are held."""
+        self._update_listeners = (*self._update_listeners, listener)
+
+    def updated(self, trigger: Trigger, date_modified: int) -> None:
+        """A data file was accepted, whether or not a flag changed."""
+        self._updates.append((trigger, date_modified))
+
     def hold(self) -> None:
-        """Nothing is due until ``release``."""
+        """No event is due until ``release``."""
         self._release_at = inf
 
     def release(self, told: Standing, after: float) -> None:
@@ -125,13 +141,24 @@ class Announcer:
             events.append(Event(kind=EventKind.CHANGED, origin=freshness.origin, changed=changed))
         return events
 
-    def deliver(self, events: Iterable[Event]) -> None:
-        """Call every listener with every event; that one raises is logged once, and stops nothing."""
+    def take_updates(self) -> list[tuple[Trigger, int]]:
+        """The data files that were accepted since the last call."""
+        updates, self._updates = self._updates, []
+        return updates
+
+    def deliver(self, events: Iterable[Event], updates: Iterable[tuple[Trigger, int]] = ()) -> None:
+        """Call every listener with everything; that one raises is logged once, and stops nothing."""
+        for update in updates:
+            for told_updates in self._update_listeners:
+                self._call(told_updates, *update)
         for event in events:
             for listener in self._listeners:
-                try:
-                    listener(event)
-                except Exception as error:  # foreign code: it must not end the thread
-                    if id(listener) not in self._failing:
-                        self._failing.add(id(listener))
-                        _logger.warning("a listener of data file events failed", exc_info=error)
+                self._call(listener, event)
+
+    def _call(self, listener: Callable[..., object], *arguments: object) -> None:
+        try:
+            listener(*arguments)
+        except Exception as error:  # foreign code: it must not end the thread
+            if id(listener) not in self._failing:
+                self._failing.add(id(listener))
+                _logger.warning("a listener of data file events failed", exc_info=error)

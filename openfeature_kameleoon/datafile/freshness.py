@@ -1,7 +1,8 @@
 """What may be said of the data file in use: one state machine, told what happened, asked where things stand.
 
 No thread, no I/O: ``LiveDataFile`` feeds it, and keeps it from being used by two threads at once. Time is the
-monotonic clock's, so a jump of the wall clock changes nothing (reliability.md 3.2).
+monotonic clock's, so a jump of the wall clock changes nothing (reliability.md 3.2). While a stream tells of changes,
+what is in use is confirmed as long as it tells of none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from typing import Literal, NamedTuple
 
 from ..clock import Clock
 
-__all__ = ["Freshness", "Manner", "Origin", "Standing", "State", "Status"]
+__all__ = [
+    "NO_STREAM",
+    "Freshness",
+    "Manner",
+    "Origin",
+    "Standing",
+    "State",
+    "Status",
+    "StreamState",
+    "StreamStatus",
+]
 
 Origin = Literal["file", "network", "cache"]
 
@@ -25,6 +36,33 @@ class State(Enum):
     READY = "ready"
     STALE = "stale"  # it answers, but may have been replaced meanwhile
     ERROR = "error"  # there is none, and looking for one failed
+
+
+class StreamState(Enum):
+    """What may be said of the stream that tells of new data files."""
+
+    OFF = "off"  # not wanted, by the settings or by the data file
+    CONNECTING = "connecting"
+    OPEN = "open"
+    WAITING = "waiting"  # for the time of the next attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """Where the stream stands at one moment; it is counted from when it was switched on."""
+
+    state: StreamState = StreamState.OFF
+    since_seconds: float = 0.0
+    """How long it has been so."""
+    events: int = 0
+    """How many told of a new data file."""
+    reconnects: int = 0
+    """How often it was open again after it had been lost."""
+    last_error: str = ""
+    """Why it was lost, or could not be opened, the last time; empty while it is open."""
+
+
+NO_STREAM = StreamStatus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +78,7 @@ class Status:
     """The problem met by the last look; empty when there was none."""
     date_modified: int
     """Unix milliseconds, as the data file in use says; 0 when unknown."""
+    stream: StreamStatus = NO_STREAM
 
 
 class Standing(NamedTuple):
@@ -80,12 +119,15 @@ class Freshness:
         self._has_data = False
         self._is_confirmed = False
         self._confirmed_at = -inf
+        self._is_watched = False
+        self._is_held = False  # watched, and nothing has changed since it was confirmed
         self._looks_with_problem = 0
         self._is_fatal = False
 
     def begin(self) -> None:
         """Somebody follows it from now on; what was in use before needs a new confirmation."""
         self.is_followed, self._is_confirmed = True, False
+        self._is_watched = self._is_held = False
         self._mend()
 
     def end(self) -> None:
@@ -101,10 +143,17 @@ class Freshness:
         """What is in use is what the source has now."""
         self.origin, self._has_data, self._is_confirmed = self._manner.origin, True, True
         self._confirmed_at = self._clock.monotonic()
+        self._is_held = self._is_watched
         self._mend()
+
+    def watched(self, is_watched: bool) -> None:
+        """A stream that tells of changes is open from now on, or is no more; it confirms nothing by itself."""
+        self._let_go()
+        self._is_watched = is_watched
 
     def failed(self, problem: str, *, is_fatal: bool) -> None:
         """A look met a problem; ``is_fatal`` is told only while nothing is in use."""
+        self._let_go()
         self._looks_with_problem = self._looks_with_problem + 1 if problem == self.problem else 1
         self.problem = problem
         self._is_fatal = is_fatal
@@ -128,6 +177,8 @@ class Freshness:
         """How long, without further news, what is in use will be fresh; 0 when it is not."""
         if not self._is_confirmed:
             return 0.0
+        if self._is_held:
+            return inf
         manner = self._manner
         limit = manner.stale_after_problem if self.has_standing_problem else manner.stale_after
         return max(0.0, self._confirmed_at + limit - self._clock.monotonic())
@@ -135,14 +186,20 @@ class Freshness:
     def status(self, date_modified: int) -> Status:
         """All that may be asked, of a data file in use with this date."""
         state, is_fatal = self.standing()
+        age = 0.0 if self._is_held else self._clock.monotonic() - self._confirmed_at
         return Status(
             state=state,
             is_fatal=is_fatal,
             origin=self.origin,
-            age_seconds=self._clock.monotonic() - self._confirmed_at if self._has_data else None,
+            age_seconds=age if self._has_data else None,
             last_error=self.problem,
             date_modified=date_modified,
         )
+
+    def _let_go(self) -> None:
+        """It was confirmed up to this moment, and is no longer."""
+        if self._is_held:
+            self._is_held, self._confirmed_at = False, self._clock.monotonic()
 
     def _mend(self) -> None:
         self.problem, self._looks_with_problem, self._is_fatal = "", 0, False

@@ -1,7 +1,8 @@
 """The data file in use, kept up to date: what is accepted replaces it whole, what is not leaves it alone.
 
-Readers take ``current`` without a lock. One daemon thread, ``kameleoon-configuration``, looks at the source,
-builds what came and delivers events; without threads all of that happens inside ``start`` and ``refresh``.
+Readers take ``current`` without a lock. One daemon thread, ``kameleoon-configuration``, looks at the source, when it
+is time or when a stream tells of an update, builds what came and delivers events; without threads all of that happens
+inside ``start`` and ``refresh``, and there is no stream.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
+from random import Random
 from typing import Generic
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, Initialization, KameleoonError
-from ..forking import renew_after_fork
+from ..forking import renew_after_fork, resume_after_fork
 from ..transport.foreign_text import printable
 from .acceptance import Build, R, accept, unexpected
 from .cache import DataFileCache
-from .events import Announcer, Listener
+from .events import Announcer, Listener, UpdateListener
 from .freshness import Freshness, Standing, State, Status
-from .sources import NOT_MODIFIED, Fetched, Source
+from .schedule import SPREAD_SECONDS, Schedule
+from .sources import NOT_MODIFIED, Fetched, Source, UpdateStream
 
 __all__ = ["Build", "LiveDataFile"]
 
@@ -31,16 +35,21 @@ SETTLE_SECONDS = 0.1
 """How long events wait once ``start`` has returned: OpenFeature then overwrites the status with its own."""
 
 STOP_SECONDS = 0.1
+STOP_STEP_SECONDS = 0.02
+
+FORK_SPREAD_SECONDS = 1.0
+"""Children forked one after the other open their streams at random moments within this time."""
 
 
 class _Run:
     """One life between ``start`` and ``stop``; an abandoned thread sees by it that its time is over."""
 
-    __slots__ = ("is_over", "next_look", "settled", "thread", "wake")
+    __slots__ = ("is_over", "openings", "schedule", "settled", "thread", "wake")
 
-    def __init__(self, *, next_look: float = -inf, is_over: bool = False) -> None:
+    def __init__(self, schedule: Schedule, *, is_over: bool = False) -> None:
         self.is_over = is_over
-        self.next_look = next_look
+        self.openings = 0  # of the stream, that were heard of
+        self.schedule = schedule
         self.settled = threading.Event()  # there is something to use, or no sense in waiting for it
         self.thread: threading.Thread | None = None
         self.wake = threading.Event()
@@ -49,7 +58,9 @@ class _Run:
 class LiveDataFile(Generic[R]):
     """Keeps ``current`` up to date from a source, and the last one from the network on disk if given a cache.
 
-    Without ``threads`` only ``start`` and ``refresh`` look. ``timeout``, in seconds, bounds a look.
+    Without ``threads`` only ``start`` and ``refresh`` look. ``timeout``, in seconds, bounds a look. ``stream`` is on
+    while ``wants_stream``, asked with what is in use, says so; a look follows its events within ``spread`` seconds.
+    ``on_accept`` is called with each data file that is put to use, on the thread that does so, one at a time.
     """
 
     current: R | None
@@ -63,6 +74,11 @@ class LiveDataFile(Generic[R]):
         cache: DataFileCache | None = None,
         threads: bool = True,
         timeout: float = 10.0,
+        stream: UpdateStream | None = None,
+        wants_stream: Callable[[R | None], bool] = lambda in_use: True,
+        on_accept: Callable[[R], object] | None = None,
+        spread: float = SPREAD_SECONDS,
+        random: Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.current = None
@@ -71,13 +87,19 @@ class LiveDataFile(Generic[R]):
         self._cache = cache
         self._threads = threads
         self._timeout = timeout
+        self._stream = stream
+        self._wants_stream = wants_stream
+        self._on_accept = on_accept
+        self._spread = spread
+        self._random = random or Random()
         self._clock = clock
         self._building = threading.Lock()  # one build at a time
         self._lock = threading.Lock()  # for moments: what follows, and publishing
         self._freshness = Freshness(source.manner, patience=source.manner.patience if threads else 1, clock=clock)
         self._announcer = Announcer(self._freshness, clock)
-        self._run = _Run(is_over=True)
+        self._run = _Run(self._schedule(), is_over=True)
         renew_after_fork(self)
+        resume_after_fork(self)
 
     def start(self, timeout: float) -> bool:
         """Begin, or go on waiting, up to ``timeout`` seconds for something to use; whether there is any.
@@ -88,8 +110,9 @@ class LiveDataFile(Generic[R]):
         with self._lock:
             is_new = self._run.is_over
             if is_new:
-                self._run = _Run()
+                self._run = _Run(self._schedule())
                 self._freshness.begin()
+                self._tune(self._run)
             run = self._run
             self._announcer.hold()
         if self.current is not None:
@@ -102,6 +125,7 @@ class LiveDataFile(Generic[R]):
             self._load(run)
             with contextlib.suppress(KameleoonError):  # the answer and the status tell
                 self._look(run, min(timeout, self._timeout))
+            self._deliver(run)
         with self._lock:
             is_usable = self.current is not None
             told = Standing(State.READY) if is_usable else self._freshness.standing()
@@ -125,7 +149,7 @@ class LiveDataFile(Generic[R]):
                 self._deliver(run)
 
     def stop(self) -> None:
-        """End the thread and the events, in bounded time: a fetch that hangs is abandoned, its result unused.
+        """End the threads and the events, in bounded time: what hangs is cut off or abandoned, its result unused.
 
         May be called twice; ``start`` begins anew with what is in use.
         """
@@ -135,18 +159,32 @@ class LiveDataFile(Generic[R]):
             self._freshness.end()
         run.settled.set()
         run.wake.set()
+        if self._stream is not None:
+            self._stream.stop(wait=STOP_SECONDS)
         if run.thread is not None and run.thread is not threading.current_thread():
-            run.thread.join(STOP_SECONDS)
+            for _ in range(round(STOP_SECONDS / STOP_STEP_SECONDS)):
+                self._source.abort()  # each time, as the thread may have been between two exchanges
+                run.thread.join(STOP_STEP_SECONDS)
+                if not run.thread.is_alive():
+                    break
         self._source.close()
 
     def status(self) -> Status:
         """Where things stand now."""
         with self._lock:
-            return self._freshness.status(0 if self.current is None else self.current.date_modified)
+            status = self._freshness.status(self._date_modified)
+        return status if self._stream is None else replace(status, stream=self._stream.status())
 
     def add_listener(self, listener: Listener) -> None:
         """Have events delivered: on the background thread, or without threads inside ``refresh``."""
         self._announcer.add(listener)
+
+    def add_update_listener(self, listener: UpdateListener) -> None:
+        """Have each data file told that the source yielded and that was put to use, the first one too (10.7).
+
+        On the background thread, or without threads inside ``start`` and ``refresh``.
+        """
+        self._announcer.add_for_updates(listener)
 
     def step(self) -> float:
         """One turn of the background thread: look if it is time, deliver; how many seconds until the next.
@@ -164,19 +202,53 @@ class LiveDataFile(Generic[R]):
     def _work(self, run: _Run) -> None:
         self._load(run)
         while not run.is_over:
-            run.wake.wait(self._turn(run))
+            run.wake.wait(min(self._turn(run), threading.TIMEOUT_MAX))  # ten of the longest intervals are longer
             run.wake.clear()
 
     def _turn(self, run: _Run) -> float:
-        if self._clock.monotonic() >= run.next_look:
-            with contextlib.suppress(KameleoonError):  # the status tells
-                self._look(run, self._timeout)
-            run.next_look = self._clock.monotonic() + self._source.wait_seconds()
+        self._hear(run)
+        if run.schedule.seconds_until_due() <= 0:
+            self._look_as_scheduled(run)
         self._deliver(run)
         with self._lock:
             fresh = self._freshness.seconds_fresh() or inf
-            next_look = max(0.0, run.next_look - self._clock.monotonic())
-            return min(next_look, fresh, self._announcer.seconds_until_due())
+            return min(run.schedule.seconds_until_due(), fresh, self._announcer.seconds_until_due())
+
+    def _hear(self, run: _Run) -> None:
+        """Take note of what became of the stream."""
+        if self._stream is None:
+            return
+        news, schedule = self._stream.take(), run.schedule
+        is_new, run.openings = news.openings != run.openings, news.openings
+        with self._lock:
+            if schedule.is_watched and (is_new or not news.is_open):
+                schedule.lost()
+                self._freshness.watched(False)
+            if news.is_open and not schedule.is_watched:
+                schedule.opened()
+                self._freshness.watched(True)
+            if news.timestamp is not None:
+                schedule.signalled(news.timestamp)
+
+    def _look_as_scheduled(self, run: _Run) -> None:
+        schedule, before = run.schedule, self._date_modified
+        announced = schedule.timestamp or 0
+        try:
+            self._look(run, self._timeout, schedule.timestamp)
+        except DataFileInvalid:
+            schedule.answered(is_current=False)
+        except KameleoonError:  # the status tells
+            schedule.failed()
+        else:
+            date_modified = self._date_modified
+            schedule.answered(is_current=date_modified > before or not 0 < date_modified < announced)
+
+    def _schedule(self, first: float = -inf) -> Schedule:
+        return Schedule(self._source, random=self._random, clock=self._clock, spread=self._spread, first=first)
+
+    @property
+    def _date_modified(self) -> int:
+        return 0 if self.current is None else self.current.date_modified
 
     # --- what comes -----------------------------------------------------------------------------------------
 
@@ -196,6 +268,8 @@ class LiveDataFile(Generic[R]):
                     return
                 self.current = made
                 self._freshness.loaded(cached.age_seconds)
+                self._tune(run)
+            self._tell_accepted(made)
             self._source.judged(Fetched(cached.raw, cached.last_modified), None)
         run.settled.set()
 
@@ -207,7 +281,7 @@ class LiveDataFile(Generic[R]):
             if fetched is NOT_MODIFIED:
                 self._confirm(run)
             else:
-                self._take(run, fetched)
+                self._take(run, fetched, timestamp)
         except Initialization:  # stopped meanwhile
             raise
         except KameleoonError as problem:
@@ -218,7 +292,7 @@ class LiveDataFile(Generic[R]):
             self._fail(run, refusal)
             raise refusal from bug
 
-    def _take(self, run: _Run, fetched: Fetched) -> None:
+    def _take(self, run: _Run, fetched: Fetched, timestamp: int | None) -> None:
         """Put a data file to use, or refuse it with ``DataFileInvalid``."""
         manner = self._source.manner
         with self._building:
@@ -228,6 +302,9 @@ class LiveDataFile(Generic[R]):
                 self._source.judged(fetched, problem)
                 raise
             self._confirm(run, made, changed)
+            self._tell_accepted(made)
+            with self._lock:
+                self._announcer.updated("POLLING" if timestamp is None else "STREAMING", made.date_modified)
             self._source.judged(fetched, None)
         if self._cache and manner.origin == "network":
             self._cache.save(fetched.raw, fetched.version)
@@ -241,6 +318,7 @@ class LiveDataFile(Generic[R]):
                 if self.current is not None:
                     self._announcer.flags_changed(changed)
                 self.current = made
+                self._tune(run)
             was_down = self._freshness.has_standing_problem
             self._freshness.confirmed()
             self._announcer.mended()
@@ -264,22 +342,51 @@ class LiveDataFile(Generic[R]):
         elif self.current is None:
             run.settled.clear()
 
+    def _tune(self, run: _Run, wait: float = 0.0) -> None:
+        """Have the stream on or off, as what is in use wants it. Under the lock, so that ``stop`` has the last word."""
+        if self._stream is None or run.is_over or not self._threads:
+            return
+        if self._wants_stream(self.current):
+            self._stream.start(run.wake.set, wait=wait)
+        else:
+            self._stream.stop()
+
+    def _tell_accepted(self, made: R) -> None:
+        if self._on_accept is None:
+            return
+        try:
+            self._on_accept(made)
+        except Exception as error:  # foreign code: the data file is in use all the same
+            _logger.warning("what follows from a new data file failed", exc_info=error)
+
     def _deliver(self, run: _Run) -> None:
         with self._lock:
-            events = [] if run.is_over else self._announcer.take()
-        self._announcer.deliver(events)
+            if run.is_over:
+                return
+            events, updates = self._announcer.take(), self._announcer.take_updates()
+        self._announcer.deliver(events, updates)
+
+    # --- fork -------------------------------------------------------------------------------------------------------
 
     def renew(self) -> None:
-        """In a forked child: locks and connections are new, what is in use stays, the thread runs again."""
+        """In a forked child: locks and connections are new, what is in use stays."""
         self._building, self._lock = threading.Lock(), threading.Lock()
         self._source.renew()
+        self._random.seed()
+        if self._stream is not None:
+            self._stream.renew()
+            self._freshness.watched(False)
         if self._run.is_over:
             return
-        now = self._clock.monotonic()
         wait = self._source.wait_seconds() if self.current is not None else 0.0
-        self._run = run = _Run(next_look=now + wait)
+        self._run = run = _Run(self._schedule(first=self._clock.monotonic() + wait))
         self._announcer.release_by(SETTLE_SECONDS)
         if self.current is not None:
             run.settled.set()
-        if self._threads:
-            self._spawn(run)
+
+    def resume(self) -> None:
+        """In a forked child: the thread runs again, and the stream if it is wanted."""
+        if self._threads and not self._run.is_over:
+            self._spawn(self._run)
+            with self._lock:
+                self._tune(self._run, self._random.uniform(0.0, FORK_SPREAD_SECONDS))

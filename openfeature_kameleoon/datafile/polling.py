@@ -5,12 +5,13 @@ Imported only where the network is used. It runs where ``LiveDataFile`` says, an
 
 from __future__ import annotations
 
-import re
 from random import Random
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, KameleoonError, RequestFailed
 from ..protocol import SDK_NAME, SDK_VERSION
+from ..transport.answers import is_json
+from ..transport.attempts import RequestType
 from ..transport.foreign_text import printable
 from ..transport.http import Http, Response
 from ..transport.retry import Backoff, is_retryable, retry_after
@@ -30,15 +31,15 @@ REFUSED = {
 LONGEST_RETRY_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 REFUSED_SECONDS = (150.0, 300.0)
-_JSON = re.compile(r"(application|text)/([\w.-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+WATCHED_INTERVALS = 10
 
 
 class PollingSource:
     """The data file of a site from Kameleoon's servers (specs/kameleoon-sdk.md 1.5).
 
-    Looks every ``interval`` seconds, give or take a tenth. After a failure it looks sooner, at random moments
-    further and further apart but within a minute; after a refusal (401, 403, 404) every 2.5 to 5 minutes.
-    A ``url`` is used as it is, instead of the site's own.
+    Looks every ``interval`` seconds, give or take a tenth; a tenth as often while a stream tells of changes. After a
+    failure it looks sooner, at random moments further and further apart but within a minute; after a refusal (401,
+    403, 404) every 2.5 to 5 minutes. A ``url`` is used as it is, instead of the site's own.
     """
 
     def __init__(
@@ -102,13 +103,13 @@ class PollingSource:
         else:
             self._backoff.failed(most=self._interval)  # it comes whole each time: not every minute
 
-    def wait_seconds(self) -> float:
+    def wait_seconds(self, *, is_watched: bool = False) -> float:
         """A new random wait, after the last outcome."""
         if self._is_refused:
             return self._random.uniform(*REFUSED_SECONDS)
         if self._backoff.failures:
             return self._backoff.wait_seconds()
-        return self._interval * self._random.uniform(0.9, 1.1)
+        return self._interval * (WATCHED_INTERVALS if is_watched else 1) * self._random.uniform(0.9, 1.1)
 
     def is_fatal(self, problem: KameleoonError) -> bool:
         """Only a refusal: a network that is down comes back by itself."""
@@ -118,6 +119,10 @@ class PollingSource:
         """New connections, and other random waits than the parent's."""
         self._http.renew()
         self._random.seed()
+
+    def abort(self) -> None:
+        """End the exchange that is under way; the look fails."""
+        self._http.abort()
 
     def close(self) -> None:
         """Close the connections."""
@@ -130,13 +135,20 @@ class PollingSource:
         url = self._url or self._endpoints.configuration_url(
             self._site_code, environment=self._environment, timestamp=timestamp
         )
-        answer = self._http.request("GET", url, timeout=timeout, headers=headers, max_bytes=self._max_bytes)
+        answer = self._http.request(
+            "GET",
+            url,
+            kind=RequestType.DATAFILE,
+            timeout=timeout,
+            headers=headers,
+            max_bytes=self._max_bytes,
+        )
         if answer.status == 304 and self._last_modified:
             return NOT_MODIFIED
         if answer.status != 200:
             raise self._unexpected(answer)
-        content_type = answer.headers.get("Content-Type", "of no type").strip()
-        if not _JSON.fullmatch(content_type):
+        if not is_json(answer):
+            content_type = answer.headers.get("Content-Type", "of no type").strip()
             raise DataFileInvalid(f"the server's answer is not JSON but {printable(content_type, 60)}")
         return Fetched(answer.body, answer.headers.get("Last-Modified", ""))
 

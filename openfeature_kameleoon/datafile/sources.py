@@ -1,7 +1,8 @@
 """Where data files come from, and the first such place: a file that somebody edits (polling.py is the other).
 
 A source says what it found and when to look next; whether that is fit for use is decided by ``LiveDataFile``,
-on whose background thread, or on that of who calls its ``refresh``, all of this runs.
+on whose background thread, or on that of who calls its ``refresh``, all of this runs. A stream of updates has a
+thread of its own, and says when to look sooner (streaming.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
@@ -18,9 +20,9 @@ from typing import NamedTuple, Protocol
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, KameleoonError
 from ..transport.foreign_text import printable
-from .freshness import Manner
+from .freshness import Manner, StreamStatus
 
-__all__ = ["NOT_MODIFIED", "Fetched", "FileSource", "NotModified", "Source"]
+__all__ = ["NOT_MODIFIED", "Fetched", "FileSource", "News", "NotModified", "Source", "UpdateStream"]
 
 MAX_BYTES = 32 << 20
 
@@ -54,8 +56,11 @@ class Source(Protocol):
     def judged(self, fetched: Fetched, problem: DataFileInvalid | None) -> None:
         """What became of something fetched: in use, or refused for this problem."""
 
-    def wait_seconds(self) -> float:
-        """How long to wait until the next look, after what the last one brought."""
+    def wait_seconds(self, *, is_watched: bool = False) -> float:
+        """How long to wait until the next look, after what the last one brought.
+
+        ``is_watched``: a stream tells of changes, so that looking unasked is a safety net.
+        """
 
     def is_fatal(self, problem: KameleoonError) -> bool:
         """Whether this problem, while nothing is in use, means that it cannot work as it is set up."""
@@ -63,8 +68,43 @@ class Source(Protocol):
     def renew(self) -> None:
         """Let go of what a forked child must not share with its parent."""
 
+    def abort(self) -> None:
+        """End the look that is under way on another thread, if that is possible; later ones are as ever."""
+
     def close(self) -> None:
         """Let go of everything; a later look takes it up again."""
+
+
+class News(NamedTuple):
+    """What became of a stream of updates since the last time it was asked."""
+
+    is_open: bool
+    openings: int
+    """How often it was opened so far: one that was lost and is open again has missed something."""
+    timestamp: int | None
+    """The newest of those that its events carried, if any came."""
+
+
+class UpdateStream(Protocol):
+    """Something that tells when there is a new data file. Not where the network is not used."""
+
+    def start(self, wake: Callable[[], object], *, wait: float = 0.0) -> None:
+        """Open it on a thread of its own in ``wait`` seconds, if it is not on already, and keep it open.
+
+        ``wake()`` is called on that thread whenever ``take`` has something to tell.
+        """
+
+    def take(self) -> News:
+        """What became of it; a timestamp is told once."""
+
+    def stop(self, *, wait: float = 0.0) -> None:
+        """Close it and end its thread, for which it waits up to ``wait`` seconds."""
+
+    def renew(self) -> None:
+        """In a forked child: it is off, and the parent's goes on untouched."""
+
+    def status(self) -> StreamStatus:
+        """Where it stands now."""
 
 
 FILE_CLOCK_TICK_SECONDS = 0.1
@@ -123,7 +163,7 @@ class FileSource:
         """Remember the verdict on this content."""
         self._judged, self._problem = fetched.version, problem
 
-    def wait_seconds(self) -> float:
+    def wait_seconds(self, *, is_watched: bool = False) -> float:
         """A look costs one ``stat``."""
         return self._look_seconds
 
@@ -133,6 +173,9 @@ class FileSource:
 
     def renew(self) -> None:
         """Nothing is held open between two looks."""
+
+    def abort(self) -> None:
+        """A look is over in a moment."""
 
     def close(self) -> None:
         """Nothing is held open between two looks."""

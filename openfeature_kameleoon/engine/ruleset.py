@@ -24,6 +24,9 @@ from .targeting import Predicate
 
 __all__ = ["Ruleset"]
 
+_PAGE_TYPES = ("JS", "CSS")
+_NAMING_PAGE_TYPES = [f'"{kind}"'.encode() for kind in _PAGE_TYPES]
+
 
 class Ruleset:
     """The decisions of one data file. ``index`` is its undecoded side, for everything but deciding.
@@ -37,6 +40,7 @@ class Ruleset:
         "_labels",
         "_legacy_experiments",
         "_malformed",
+        "_page_experiments",
         "decisions",
         "flags",
         "index",
@@ -60,6 +64,7 @@ class Ruleset:
         self._experiments: dict[int, tuple[str, Rule]] | None = None
         self._legacy_experiments: dict[int, CompiledExperiment] = {}
         self._malformed: dict[str, str] = {}
+        self._page_experiments: frozenset[int] | None = None
         if previous is not None:
             self._take_over(previous, frozenset(changed))
 
@@ -105,6 +110,19 @@ class Ruleset:
             self._experiments = experiments
         return self._experiments.get(experiment_id)
 
+    def changes_pages(self, experiment_id: int) -> bool:
+        """Whether the experiment's flag has JavaScript or CSS in its first variation (2.3); the first call may decode.
+
+        A flag that does not speak of any is not decoded for it.
+        """
+        if self._page_experiments is None:
+            found: set[int] = set()
+            for key, flag in self.index.flags.items():
+                if any(kind in flag.text for kind in _NAMING_PAGE_TYPES):
+                    found.update(_page_experiments(self.index, key))
+            self._page_experiments = frozenset(found)
+        return experiment_id in self._page_experiments
+
     def forced_variation(self, experiment_id: int, variation_key: str, *, ignores_targeting: bool) -> ForcedVariation:
         """A variation of an experiment as it is to be forced.
 
@@ -145,3 +163,14 @@ class Ruleset:
                 flag.answers.stamp(self.index.date_modified)
                 self.flags[key] = flag
                 self.decisions[key] = decision
+
+
+def _page_experiments(index: DataFileIndex, key: str) -> Iterator[int]:
+    """The experiments of a flag, if its first variation changes the page."""
+    try:
+        definition = index.flag(key)
+    except FeatureMalformed:  # it says so itself when it is asked for
+        return
+    first = next(iter(definition.variations or ()), None)
+    if first is not None and any(variable.type in _PAGE_TYPES for variable in first.variables or ()):
+        yield from (rule.experiment_id or 0 for rule in definition.rules or ())

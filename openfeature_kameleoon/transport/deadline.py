@@ -1,4 +1,4 @@
-"""A requests adapter that keeps one deadline over a whole exchange: connect, TLS, headers and body.
+"""A requests adapter that keeps one deadline over a whole exchange, and ends one that any thread wants ended.
 
 Time-outs of requests are per socket read, so a server that drips a byte at a time holds a caller for ever.
 Here each read and write is given only what is left: no watchdog thread is needed, hence none can leak.
@@ -7,18 +7,23 @@ Runs on the thread that makes the request. Not covered: name resolution, which P
 
 from __future__ import annotations
 
+import errno
 import io
 import math
+import os
+import queue
 import socket
 import time
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.wait import wait_for_write
+
+from .exchange import CURRENT, Exchange
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -28,33 +33,43 @@ if TYPE_CHECKING:
 __all__ = ["DeadlineAdapter"]
 
 WRITE_BYTES = 65536
-
-# From the adapter to the connection it will use: urllib3 offers no argument that reaches so far.
-_deadline: ContextVar[float] = ContextVar("kameleoon_http_deadline", default=math.inf)
+CONNECTING = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)})
 
 
-def _left(deadline: float) -> float | None:
-    """Seconds until ``deadline``, as ``settimeout`` takes them; raises ``TimeoutError`` when it has passed.
+def _connect(sock: socket.socket, address: Any, exchange: Exchange) -> None:
+    """Connect as ``sock.connect`` does, except that ``abort`` ends it whenever it comes."""
+    sock.setblocking(False)
+    problem = sock.connect_ex(address)
+    if problem in CONNECTING:
+        # Only now is it asked whether to go on: a socket on its way can be shut down, one before it cannot.
+        if not wait_for_write(sock, exchange.seconds_left()):
+            raise TimeoutError("no connection in time")
+        problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    exchange.check()
+    if problem:
+        raise OSError(problem, os.strerror(problem))
 
-    Sockets live in real time, so the machine's clock is read here and not an injected one.
-    """
-    if deadline == math.inf:
-        return None
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time for the whole exchange is over")
-    return left
+
+def _exchange() -> Exchange:
+    return CURRENT.get() or Exchange(math.inf)
 
 
 class _DeadlineSocket:
-    """A connected socket, plain or TLS, none of whose reads and writes outlasts ``deadline``."""
+    """A connected socket, plain or TLS, none of whose reads and writes outlasts its exchange."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self.plain = sock
-        self.deadline = _deadline.get()
+        self.exchange = exchange
+        exchange.watch(sock)
 
     def __getattr__(self, name: str) -> Any:  # the rest is the socket's own business
         return getattr(self.plain, name)
+
+    def passes_to(self, exchange: Exchange) -> None:
+        """Serve another exchange from now on."""
+        self.exchange.unwatch(self.plain)
+        self.exchange = exchange
+        exchange.watch(self.plain)
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         """What http.client reads answers from."""
@@ -63,8 +78,12 @@ class _DeadlineSocket:
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         view = memoryview(data).cast("B")
         for start in range(0, len(view), WRITE_BYTES):
-            self.plain.settimeout(_left(self.deadline))
+            self.plain.settimeout(self.exchange.seconds_left())
             self.plain.sendall(view[start : start + WRITE_BYTES], flags)
+
+    def close(self) -> None:
+        with self.exchange.closing():
+            self.plain.close()
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -78,12 +97,25 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.plain.settimeout(_left(self._sock.deadline))
-        return self._stream.readinto(buffer)
+        exchange = self._sock.exchange
+        self._sock.plain.settimeout(exchange.seconds_left())
+        count = self._stream.readinto(buffer)
+        exchange.check()  # a socket that was shut down looks as if the server had said all
+        return count
 
     def close(self) -> None:
-        self._stream.close()
+        with self._sock.exchange.closing():
+            self._stream.close()
         super().close()
+
+
+class _Target(str):
+    """What is asked of a server. Shown without its query, which may hold a visitor code: urllib3 logs targets."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.partition("?")[0]
 
 
 class _Deadlined(HTTPConnection):
@@ -95,6 +127,7 @@ class _Deadlined(HTTPConnection):
         urllib3 gives each address the whole time-out: a firewall that drops packets for a name with eight
         addresses would hold the caller eight times as long.
         """
+        exchange = _exchange()
         try:
             found = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
@@ -106,8 +139,9 @@ class _Deadlined(HTTPConnection):
                 sock = socket.socket(family, kind, protocol)
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(_left(_deadline.get()))
-                sock.connect(address)
+                exchange.connects(sock)
+                _connect(sock, address, exchange)
+                sock.settimeout(exchange.seconds_left())  # what the TLS handshake may take
                 return sock
             except OSError as error:
                 refusal = error
@@ -117,25 +151,59 @@ class _Deadlined(HTTPConnection):
             raise ConnectTimeoutError(self, "no connection in time") from refusal
         raise NewConnectionError(self, f"no connection: {refusal}") from refusal
 
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast("socket.socket", _DeadlineSocket(self.sock))
+    def _tunnel(self) -> None:
+        """Ask a proxy for a tunnel, within the deadline too."""
+        plain = self.sock
+        self.sock = cast("socket.socket", _DeadlineSocket(plain, _exchange()))
+        try:
+            super()._tunnel()
+        finally:
+            if self.sock is not None:
+                self.sock = plain
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def connect(self) -> None:
+        exchange = _exchange()
+        try:
+            super().connect()
+            self.sock = cast("socket.socket", _DeadlineSocket(self.sock, exchange))
+        finally:
+            exchange.let_go()
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # one that was kept alive since an earlier request
-            cast("_DeadlineSocket", self.sock).deadline = _deadline.get()
-        super().request(*args, **kwargs)
+            cast("_DeadlineSocket", self.sock).passes_to(_exchange())
+        super().request(method, str.__str__(url), *args, **kwargs)
+        if self._response_options is not None and isinstance(url, _Target):  # it warns of bad headers, by the target
+            self._response_options = self._response_options._replace(request_url=str(url))
 
 
 class _HTTPSConnection(_Deadlined, HTTPSConnection):
     pass
 
 
-class _HTTPPool(HTTPConnectionPool):
+class _Pooled(HTTPConnectionPool):
+    """What both kinds of pool do differently from urllib3's."""
+
+    def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        return super()._make_request(conn, method, _Target(url), *args, **kwargs)
+
+    def _put_conn(self, conn: Any) -> None:
+        """Keep a connection, or close one too many: nothing to warn of, as urllib3 does."""
+        try:
+            if self.pool is not None:
+                self.pool.put(conn, block=False)
+                return
+        except (queue.Full, AttributeError):  # no pool any more: another thread closed it
+            pass
+        if conn:
+            conn.close()
+
+
+class _HTTPPool(_Pooled):
     ConnectionCls = _Deadlined
 
 
-class _HTTPSPool(HTTPSConnectionPool):
+class _HTTPSPool(_Pooled, HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
@@ -145,8 +213,8 @@ POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPS
 class DeadlineAdapter(HTTPAdapter):
     """Reads ``timeout=seconds`` as the total for one exchange. Mount it on your own session for the same.
 
-    A pair or ``None`` as the time-out keeps the meaning requests gives it. Through a SOCKS proxy, and until
-    an HTTP proxy has opened its tunnel, the time-out is per read as usual.
+    A pair or ``None`` as the time-out keeps the meaning requests gives it. Through a SOCKS proxy the time-out is
+    per read as usual.
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -170,10 +238,22 @@ class DeadlineAdapter(HTTPAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one request; the deadline starts here and holds until the body has been read."""
+        """Send one request; the deadline starts here and holds until the body has been read.
+
+        Within an exchange that ``Http`` began, its deadline holds instead.
+        """
         total = time.monotonic() + timeout if isinstance(timeout, (int, float)) else math.inf
-        token = _deadline.set(total)
+        token = CURRENT.set(CURRENT.get() or Exchange(total))
         try:
             return super().send(request, stream, timeout, verify, cert, proxies)
         finally:
-            _deadline.reset(token)
+            CURRENT.reset(token)
+
+    def close(self) -> None:
+        """Close the connections that are kept, at once: left to urllib3, the garbage collector does it some time."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # it cannot be iterated
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()

@@ -7,58 +7,38 @@ several threads may call at once.
 from __future__ import annotations
 
 import http.cookiejar
-import ssl
+import logging
+import math
 import time
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 import requests.adapters
-import requests.exceptions
-import urllib3.exceptions
 
 from ..errors import RequestFailed
+from ..forking import renew_after_fork
+from ..settings import Secret
+from .attempts import Attempt, Observer, RequestType
+from .bodies import Unusable, as_announced, capped, decoded
+from .byte_stream import ByteStream
 from .deadline import DeadlineAdapter
+from .exchange import Exchange, Exchanges
+from .failures import FOREIGN, ended, failure_of, host, place
 from .foreign_text import printable
 
 if TYPE_CHECKING:
-    from ..configuration import HttpSession
+    from ..settings import HttpSession
 
-__all__ = ["MEGABYTE", "Http", "Response"]
+__all__ = ["MEGABYTE", "ByteStream", "Headers", "Http", "Response"]
 
 MEGABYTE = 1 << 20
-CHUNK_BYTES = 65536
-STATUSES_WITHOUT_BODY = frozenset({204, 304})
 
-FAILURES: tuple[tuple[type[BaseException], str, bool], ...] = (
-    (ssl.SSLCertVerificationError, "the server's certificate was refused; check the CA bundle", False),
-    (requests.exceptions.ProxyError, "the proxy did not let it through", True),
-    (urllib3.exceptions.ProxyError, "the proxy did not let it through", True),
-    (urllib3.exceptions.NameResolutionError, "the host name does not resolve", True),
-    (ConnectionRefusedError, "the connection was refused", True),
-    (urllib3.exceptions.NewConnectionError, "no connection could be made", True),
-    (requests.exceptions.ConnectTimeout, "no connection in time", True),
-    (urllib3.exceptions.ConnectTimeoutError, "no connection in time", True),
-    (requests.exceptions.Timeout, "no complete answer in time", True),
-    (urllib3.exceptions.TimeoutError, "no complete answer in time", True),
-    (TimeoutError, "no complete answer in time", True),
-    (requests.exceptions.SSLError, "TLS failed", True),
-    (ssl.SSLError, "TLS failed", True),
-    (urllib3.exceptions.ProtocolError, "the answer was cut short", True),
-    (requests.exceptions.ConnectionError, "the connection failed", True),
-    (ConnectionError, "the connection failed", True),
-    (ValueError, "the URL or a header cannot be sent as it is", False),
-    (requests.exceptions.RequestException, "the exchange failed", True),
-    (urllib3.exceptions.HTTPError, "the exchange failed", True),
-    (OSError, "it could not be sent; check the CA bundle and the client certificate", True),
-)
-"""What other libraries raise, most telling first: what we say instead, and whether trying again may help.
+_logger = logging.getLogger(__name__)
 
-Their own texts hold whole URLs, visitor codes included, so none of them is passed on, not even as a cause.
-"""
+Headers = Mapping[str, str | Secret]
+"""Headers of a request. A secret among them is revealed on its way out, and to no traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +48,44 @@ class Response:
     status: int
     headers: Mapping[str, str]
     """Looked up without regard to case."""
-    body: bytes
-    """Whole and decompressed."""
+    body: bytes = field(repr=False)
+    """Whole and decompressed. Not shown: it may hold a token, or what is known of a visitor."""
+
+
+class _Call(NamedTuple):
+    what: str
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | None
+    encoding: str = "gzip"
 
 
 class Http:
     """Makes requests through one session.
 
-    A session of the user's own is used as it is: its headers, proxies, certificates, adapters and
-    authentication count, and it is never closed. Only our own, or one with a ``DeadlineAdapter``, holds a
-    server that drips headers to the time-out; with any other it is per read until the body begins.
+    A session of the user's own is used as it is: its headers, proxies, certificates, adapters and authentication
+    count, and it is never closed. Only our own, or one with a ``DeadlineAdapter``, holds a server that drips headers
+    to the time-out; with any other it is per read until the body begins. ``observe`` is told of each request, on the
+    thread that made it.
     """
 
-    def __init__(self, session: HttpSession | None = None) -> None:
+    def __init__(self, session: HttpSession | None = None, *, observe: Observer | None = None) -> None:
         self._is_ours = session is None
         self._session: Any = session if session is not None else _new_session()
+        self._exchanges = Exchanges()
+        self._observe = observe
+        self._has_told_of_observer = False
+        renew_after_fork(self)
 
     def request(
         self,
         method: str,
         url: str,
         *,
+        kind: RequestType,
         timeout: float,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         body: bytes | None = None,
         max_bytes: int = 32 * MEGABYTE,
         max_encoded_bytes: int = 32 * MEGABYTE,
@@ -101,25 +96,52 @@ class Http:
         Raises ``RequestFailed`` when there is no answer, when it is a redirect, cut short, otherwise encoded
         than announced, or too large.
         """
-        what = f"{method} {_place(url)}"
+        call = _Call(f"{method} {place(url)}", method, url, headers or {}, body)
         if timeout <= 0:
-            raise RequestFailed(f"{what}: no time left")
-        deadline = time.monotonic() + timeout
-        status = None
+            raise RequestFailed(f"{call.what}: no time left", timed_out=True)
+        started = time.monotonic()
+        exchange = Exchange(started + timeout)
         try:
-            with self._open(what, method, url, timeout, dict(headers or {}), body) as response:
-                status = response.status_code
-                chunks = _capped(_as_announced(response, deadline), max_encoded_bytes)
-                pieces = _decoded(chunks, response.headers.get("Content-Encoding", ""), max_bytes)
-                return Response(status, response.headers, b"".join(_capped(pieces, max_bytes)))
-        except _BadBody as flaw:
-            failure = RequestFailed(f"{what}: {flaw}", status=status, retryable=flaw.retryable)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = _failure(what, error)
-        raise failure  # out here, so that the foreign exception is not even its context
+            answer = self._exchange(call, exchange, timeout, max_bytes, max_encoded_bytes)
+        finally:
+            self._exchanges.ended(exchange)
+        seconds = time.monotonic() - started
+        if isinstance(answer, RequestFailed):
+            self._tell(Attempt(kind, seconds, None, answer))
+            raise answer
+        self._tell(Attempt(kind, seconds, answer.status, None))
+        return answer
+
+    def stream(
+        self, url: str, *, headers: Headers | None = None, connect_timeout: float, silence_seconds: float
+    ) -> ByteStream:
+        """Open a stream: a GET whose body is read as it comes, with any status but a redirect's.
+
+        Waits ``connect_timeout`` seconds for the connection and the answer's headers together. No observer is
+        told (10.7). Raises ``RequestFailed`` as ``request`` does.
+        """
+        call = _Call(f"GET {place(url)}", "GET", url, headers or {}, None, encoding="identity")
+        exchange = Exchange(time.monotonic() + connect_timeout)
+        opened = self._opened(call, exchange, (connect_timeout, silence_seconds))
+        if isinstance(opened, RequestFailed):
+            self._exchanges.ended(exchange)
+            raise opened
+        exchange.deadline, exchange.patience = math.inf, silence_seconds
+        return ByteStream(call.what, opened, exchange, self._exchanges)
+
+    def abort(self) -> None:
+        """End every exchange and stream that is under way on any thread: they raise ``RequestFailed``.
+
+        Does not wait for them. What blocks on a socket returns at once, on Linux in the middle of connecting too;
+        elsewhere connecting goes on to its time-out, and looking up a name does everywhere. With a session of the
+        user's without a ``DeadlineAdapter`` an exchange ends at its next piece of the body or at its time-out.
+        Requests that begin later are not touched.
+        """
+        self._exchanges.abort()
 
     def renew(self) -> None:
-        """Forget every open connection and touch none: after a fork the parent still speaks through them."""
+        """In a forked child: forget every connection and touch none, as the parent still speaks through them."""
+        self._exchanges.renew()
         if self._is_ours:
             self._session = _new_session()
             return
@@ -133,30 +155,64 @@ class Http:
         if self._is_ours:
             self._session.close()
 
-    def _open(
-        self, what: str, method: str, url: str, timeout: float, headers: dict[str, str], body: bytes | None
-    ) -> requests.Response:
+    def _exchange(
+        self, call: _Call, exchange: Exchange, timeout: float, max_bytes: int, max_encoded_bytes: int
+    ) -> Response | RequestFailed:
+        """The answer, or why there is none.
+
+        To be raised by the caller: so a foreign exception is not even its context, and no traceback leads through
+        frames that know a revealed secret.
+        """
+        status = None
+        try:
+            with self._exchanges.begun(exchange), self._open(call, timeout) as response:
+                status = response.status_code
+                chunks = capped(as_announced(response, exchange), max_encoded_bytes)
+                pieces = decoded(chunks, response.headers.get("Content-Encoding", ""), max_bytes)
+                return Response(status, response.headers, b"".join(capped(pieces, max_bytes)))
+        except Unusable as flaw:
+            return flaw.failure(call.what, status)
+        except FOREIGN as error:
+            return ended(call.what) if exchange.is_aborted else failure_of(call.what, error)
+
+    def _opened(
+        self, call: _Call, exchange: Exchange, timeouts: tuple[float, float]
+    ) -> requests.Response | RequestFailed:
+        """An answer whose body is still to come, or why there is none; to be raised by the caller, as above."""
+        try:
+            with self._exchanges.begun(exchange):
+                response = self._open(call, timeouts)
+        except Unusable as flaw:
+            return flaw.failure(call.what, None)
+        except FOREIGN as error:
+            return ended(call.what) if exchange.is_aborted else failure_of(call.what, error)
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        if coding in ("", "identity"):
+            return response
+        response.close()
+        text = f"{call.what}: encoded as {printable(coding, 20)}, where no encoding was offered"
+        return RequestFailed(text, status=response.status_code, retryable=False)
+
+    def _open(self, call: _Call, timeout: float | tuple[float, float]) -> requests.Response:
         """Send the request and read the answer's headers; the body is still to come."""
 
         def refuse_redirect(response: requests.Response, **_: object) -> None:
             # A hook, as requests reads and inflates a redirect's body, uncapped, even if it may not follow.
-            if 300 <= response.status_code < 400 and response.status_code != 304:
+            status = response.status_code
+            if 300 <= status < 400 and status != 304:
                 response.close()
-                target = _host(url, response.headers.get("Location", ""))
-                raise RequestFailed(
-                    f"{what}: redirected to {target}; redirects are not followed",
-                    status=response.status_code,
-                    retryable=False,
-                )
+                target = host(call.url, response.headers.get("Location", ""))
+                told = f"redirected to {target}; redirects are not followed"
+                raise Unusable(told, status=status, retryable=False)
 
         session = self._session
-        has_own_auth = getattr(session, "auth", None) and "Authorization" not in headers
+        has_own_auth = getattr(session, "auth", None) and "Authorization" not in call.headers
         own_hooks = getattr(session, "hooks", {}).get("response", ())
         response: requests.Response = session.request(
-            method,
-            url,
-            headers={**headers, "Accept-Encoding": "gzip"},
-            data=body,
+            call.method,
+            call.url,
+            headers={**_revealed(call.headers), "Accept-Encoding": call.encoding},
+            data=call.body,
             auth=None if has_own_auth else _no_auth,
             timeout=timeout,
             allow_redirects=False,
@@ -165,13 +221,15 @@ class Http:
         )
         return response
 
-
-class _BadBody(Exception):
-    """The body of an answer is not what was announced or allowed."""
-
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+    def _tell(self, attempt: Attempt) -> None:
+        if self._observe is None:
+            return
+        try:
+            self._observe(attempt)
+        except Exception as error:  # foreign code: it must not break the request
+            if not self._has_told_of_observer:
+                self._has_told_of_observer = True
+                _logger.warning("the observer of requests failed; that is told once", exc_info=error)
 
 
 def _new_session() -> requests.Session:
@@ -187,81 +245,5 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _place(url: str) -> str:
-    """Host, port and path of a URL: what may be told of it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an unreadable address"
-    return printable(parts.netloc.rpartition("@")[2] + parts.path)
-
-
-def _host(url: str, location: str) -> str:
-    """Host of where a redirect from ``url`` leads."""
-    try:
-        return printable(urlsplit(urljoin(url, location)).hostname, 100)
-    except ValueError:
-        return "an unreadable address"
-
-
-def _failure(what: str, error: BaseException) -> RequestFailed:
-    causes = list(_causes(error))
-    for kind, message, retryable in FAILURES:
-        if any(isinstance(cause, kind) for cause in causes):
-            return RequestFailed(f"{what}: {message} ({type(causes[-1]).__name__})", retryable=retryable)
-    return RequestFailed(f"{what}: the exchange failed ({type(error).__name__})")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it wraps: urllib3 keeps that in ``reason``, requests in its arguments."""
-    seen: set[int] = set()
-    inner: Any = error
-    while isinstance(inner, BaseException) and id(inner) not in seen:
-        seen.add(id(inner))
-        yield inner
-        wrapped = [getattr(inner, "reason", None), *inner.args, inner.__cause__]
-        inner = next((candidate for candidate in wrapped if isinstance(candidate, BaseException)), None)
-
-
-def _as_announced(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """The body as it comes over the wire; its length is checked against the announced one."""
-    announced = response.headers.get("Content-Length")
-    if "Transfer-Encoding" in response.headers or response.status_code in STATUSES_WITHOUT_BODY:
-        announced = None
-    came = 0
-    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
-        came += len(chunk)
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        yield chunk
-    if announced is not None and announced != str(came):
-        raise _BadBody(f"{came} bytes came where {printable(announced, 20)} were announced")
-
-
-def _capped(pieces: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
-    room = max_bytes
-    for piece in pieces:
-        room -= len(piece)
-        if room < 0:
-            raise _BadBody(f"the answer is over {max_bytes} bytes long", retryable=False)
-        yield piece
-
-
-def _decoded(chunks: Iterator[bytes], encoding: str, max_bytes: int) -> Iterator[bytes]:
-    """The body as it was meant. Inflated here: neither requests nor urllib3 caps what comes out."""
-    coding = encoding.strip().lower()
-    if coding in ("", "identity"):
-        yield from chunks
-        return
-    if coding not in ("gzip", "x-gzip"):
-        raise _BadBody(f"encoded as {printable(coding, 20)}, where only gzip was offered", retryable=False)
-    inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    is_empty = True
-    for chunk in chunks:
-        is_empty = False
-        try:
-            yield inflate.decompress(chunk, max_bytes + 1)  # the one byte too many is seen by _capped
-        except zlib.error:
-            raise _BadBody("the gzip encoding is broken") from None
-    if not is_empty and (not inflate.eof or inflate.unused_data):
-        raise _BadBody("the gzip encoding is broken")
+def _revealed(headers: Headers) -> dict[str, str]:
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}

@@ -230,7 +230,7 @@ class PageView(msgspec.Struct, frozen=True):
     referrers: Iterable[int] | None = None
 
 
-class Conversion(msgspec.Struct, frozen=True):
+class Conversion(msgspec.Struct, frozen=True, gc=False):
     """The visitor reached a goal.
 
     ``revenue`` in the site's currency; ``negative`` cancels an earlier conversion; ``metadata`` says more of it.

@@ -50,9 +50,12 @@ class Recency:
     def add(self, visitor: Visitor) -> None:
         """Take in a visitor, in place of one of the same code, as the one seen last."""
         number = hash(visitor.code) % SHARDS
+        shard = self._shards[number]
+        before = len(shard)
         visitor.tick = self._tick()
-        self._shards[number][visitor.code] = visitor
-        self._shards[number].move_to_end(visitor.code)
+        shard[visitor.code] = visitor
+        if len(shard) == before:
+            shard.move_to_end(visitor.code)
         if not self._is_listed[number]:
             self._is_listed[number] = True
             heappush(self._heads, (visitor.tick, number))

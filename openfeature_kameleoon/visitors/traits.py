@@ -20,6 +20,7 @@ from .data import (
 )
 
 __all__ = [
+    "NO_TRAITS",
     "Assignment",
     "Exposure",
     "ForcedVariation",
@@ -88,7 +89,7 @@ class PageVisit(NamedTuple):
     time: float
 
 
-class RecordedConversion(NamedTuple):
+class RecordedConversion(msgspec.Struct, frozen=True, gc=False):
     """A conversion and when it happened."""
 
     conversion: Conversion
@@ -103,50 +104,41 @@ class VisitHistory(NamedTuple):
     seconds_since_previous: float
 
 
-class Traits:
-    """The kinds of data that few visitors have; one shared empty instance stands for "none of them"."""
+class Traits(msgspec.Struct, gc=False, eq=False):
+    """The kinds of data that few visitors have; ``NO_TRAITS`` stands for "none of them".
 
-    __slots__ = (
-        "additive",
-        "application_version",
-        "browser",
-        "consent",
-        "conversions",
-        "cookies",
-        "device",
-        "forced",
-        "geolocation",
-        "heat",
-        "operating_system",
-        "overridden",
-        "pages",
-        "personalizations",
-        "scores",
-        "simulated",
-        "user_agent",
-        "visits",
-    )
+    ``is_linked``: a mapping identifier ties the visitor to a user id (6.6). ``first_code``: of the codes that share
+    these, the one that they are stored under. ``overridden``: see ``settle``.
+    """
 
-    def __init__(self) -> None:
-        self.browser: Browser | None = None
-        self.device: Device | None = None
-        self.operating_system: OperatingSystem | None = None
-        self.geolocation: Geolocation | None = None
-        self.application_version: ApplicationVersion | None = None
-        self.user_agent: UserAgent | None = None
-        self.cookies: Mapping[str, str] | None = None
-        self.pages: dict[str, PageVisit] = {}
-        self.conversions: list[RecordedConversion] = []
-        self.visits: VisitHistory | None = None
-        self.personalizations: dict[int, float] = {}
-        self.heat: dict[int, dict[int, float]] | None = None
-        self.scores: dict[int, dict[int, float]] | None = None
-        self.forced: dict[int, ForcedVariation] = {}
-        self.simulated: dict[str, ForcedVariation] = {}
-        self.additive: frozenset[int] = frozenset()
-        self.consent = LegalConsent.UNKNOWN
-        self.overridden = False
+    browser: Browser | None = None
+    device: Device | None = None
+    operating_system: OperatingSystem | None = None
+    geolocation: Geolocation | None = None
+    application_version: ApplicationVersion | None = None
+    user_agent: UserAgent | None = None
+    cookies: Mapping[str, str] | None = None
+    pages: dict[str, PageVisit] = {}
+    conversions: list[RecordedConversion] = []
+    visits: VisitHistory | None = None
+    personalizations: dict[int, float] = {}
+    heat: dict[int, dict[int, float]] | None = None
+    scores: dict[int, dict[int, float]] | None = None
+    forced: dict[int, ForcedVariation] = {}
+    simulated: dict[str, ForcedVariation] = {}
+    additive: frozenset[int] = frozenset()
+    consent: LegalConsent = LegalConsent.UNKNOWN
+    is_linked: bool = False
+    first_code: str | None = None
+    overridden: bool = False
 
     def settle(self) -> None:
         """Note whether anything but the rules decides for this visitor; decisions look at this one mark."""
         self.overridden = bool(self.forced or self.simulated or self.scores)
+
+
+class _NoTraits(Traits, frozen=True, gc=False):
+    """What all visitors without any traits share; it cannot be written to."""
+
+
+NO_TRAITS: Traits = _NoTraits()

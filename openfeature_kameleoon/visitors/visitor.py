@@ -6,7 +6,9 @@ writers hold the lock of the store that owns the visitor. Times are Unix seconds
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from sys import getsizeof
 from typing import Any
 
@@ -28,6 +30,7 @@ from .data import (
     UserAgent,
 )
 from .traits import (
+    NO_TRAITS,
     Assignment,
     ForcedVariation,
     LegalConsent,
@@ -46,10 +49,10 @@ __all__ = [
     "first_value",
 ]
 
+_log = logging.getLogger(__name__)
+
 VISITOR_BYTES = 700
 """What a visitor with a few custom data and an assignment takes, measured (benchmarks, bar 14)."""
-
-_NO_TRAITS = Traits()
 
 
 class _Nothing(dict[int, Any]):
@@ -62,10 +65,11 @@ _NOTHING = _Nothing()
 class Visitor(msgspec.Struct, gc=False):
     """What this process knows of one visitor code.
 
-    ``known`` is false for a visitor that is asked about but not stored: some conditions tell the two apart.
+    ``known`` is false for a visitor that no store has, or has any more: some conditions tell the two apart.
     ``started`` is when the current visit began, as far as this process knows (5.4); ``last_seen`` is monotonic, and
     ``tick`` orders visitors by it. ``unsent`` holds what is still to be reported: custom data by index, everything else
-    as itself; codes that are linked share one list. ``size`` is an estimate of the bytes that it takes.
+    as itself; codes that are linked share one list. ``size`` is an estimate of the bytes that it takes. A store that
+    shares visitors reads it anew at ``fresh_until``, monotonic.
     """
 
     code: str
@@ -79,11 +83,28 @@ class Visitor(msgspec.Struct, gc=False):
     custom_data: dict[int, Values] = _NOTHING
     assignments: dict[int, Assignment] = _NOTHING
     unsent: tuple[object, ...] | list[object] = ()
-    traits: Traits = _NO_TRAITS
+    traits: Traits = NO_TRAITS
+    fresh_until: float = inf
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything of a kind that is reported is known, or was reported."""
+        traits = self.traits
+        return bool(
+            self.custom_data
+            or self.assignments
+            or traits.pages
+            or traits.conversions
+            or traits.visits
+            or traits.device
+            or traits.browser
+            or traits.operating_system
+            or traits.geolocation
+        )
 
     def own_traits(self) -> Traits:
         """Traits that may be written to."""
-        if self.traits is _NO_TRAITS:
+        if self.traits is NO_TRAITS:
             self.traits = Traits()
         return self.traits
 
@@ -129,17 +150,21 @@ class Visitor(msgspec.Struct, gc=False):
 
     def note_unsent(self, item: object) -> None:
         """Have ``item`` reported, too."""
-        self.keep_unsent([*self.unsent, item])
+        if isinstance(self.unsent, list):
+            self.unsent.append(item)
+        else:
+            self.unsent = (*self.unsent, item)
 
     def alias(self, code: str) -> Visitor:
         """Another visitor code for this same visitor: everything is shared but the unique-identifier flag (6.6)."""
-        self.own_traits()
+        traits = self.own_traits()
+        traits.first_code = traits.first_code or self.code
         if self.custom_data is _NOTHING:
             self.custom_data = {}
         if self.assignments is _NOTHING:
             self.assignments = {}
         self.unsent = self.unsent if isinstance(self.unsent, list) else list(self.unsent)
-        other = Visitor(code, self.started, self.last_seen, size=VISITOR_BYTES + len(code))
+        other = Visitor(code, self.started, self.last_seen, known=False, size=VISITOR_BYTES + len(code))
         for shared in (
             "hashing_code",
             "is_unique_identifier",
@@ -147,6 +172,7 @@ class Visitor(msgspec.Struct, gc=False):
             "assignments",
             "traits",
             "unsent",
+            "fresh_until",
         ):
             setattr(other, shared, getattr(self, shared))
         return other
@@ -158,9 +184,9 @@ class Visitor(msgspec.Struct, gc=False):
         other.is_unique_identifier = self.is_unique_identifier
         other.custom_data = dict(self.custom_data)
         other.assignments = dict(self.assignments)
-        if self.traits is not _NO_TRAITS:
+        if self.traits is not NO_TRAITS:
             traits = other.own_traits()
-            for name in Traits.__slots__:
+            for name in Traits.__struct_fields__:
                 value = getattr(self.traits, name)
                 setattr(traits, name, value.copy() if type(value) in (dict, list) else value)
         return other
@@ -271,11 +297,25 @@ def _add_page_view(visitor: Visitor, page: PageView, index: DataFileIndex, now: 
 def _add_conversion(
     visitor: Visitor, conversion: Conversion, index: DataFileIndex, now: float, is_tracked: bool
 ) -> None:
+    if conversion.metadata is not None:
+        conversion = msgspec.structs.replace(conversion, metadata=_resolved(conversion.metadata, index))
     recorded = RecordedConversion(conversion, now)
     visitor.own_traits().conversions.append(recorded)
     visitor.size += 256
     if is_tracked:
         visitor.note_unsent(recorded)
+
+
+def _resolved(metadata: Iterable[CustomData], index: DataFileIndex) -> tuple[CustomData, ...]:
+    """A conversion's metadata by index, the first of each; what has a name that nobody knows is left out."""
+    found: dict[int, CustomData] = {}
+    for datum in metadata:
+        number = custom_data_index(datum, index)
+        if number is None:
+            _log.warning("a conversion's metadata names a custom datum that the data file does not have: left out")
+        elif number not in found:
+            found[number] = datum if datum.name is None else CustomData(number, *datum.values)
+    return tuple(found.values())
 
 
 def _add_unique_identifier(

@@ -13,6 +13,8 @@ from openfeature_kameleoon.cli.evaluate import ask, guess_type, openfeature_clie
 from openfeature_kameleoon.cli.source import Source
 from openfeature_kameleoon.cli.visitor import context_of
 from tests.cli.running import Run, Write
+from tests.faces import flag, rule, site
+from tests.kameleoon import FakeKameleoon
 
 
 def answer(run: Run, *arguments: str) -> Any:
@@ -174,13 +176,15 @@ def test_an_attribute_that_decides_nothing_is_warned_of_beside_the_data(run: Run
     assert json.loads(result.stdout)["flag"] == "price_badge"
 
 
-def test_looking_reports_nothing(shop: str) -> None:
-    with Source(shop, None).client() as client, openfeature_client(client) as flags:
-        ask(flags, "search_ranking", "string", EvaluationContext("ada"))
-        waiting = client.outbox.status().pending
+def test_looking_reports_nothing() -> None:
+    with FakeKameleoon(site(flag("f", rule(1, ("on", 1))))) as server:
+        source = Source(f"{server.url}/v3/site", None)
+        with source.client() as client, openfeature_client(client) as flags:
+            ask(flags, "f", "boolean", EvaluationContext("ada"))
+            waiting = client.outbox.status().pending
 
     assert waiting == 1
-    assert client.outbox.status().pending == 0
+    assert [request.method for request in server.received] == ["GET"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -26,65 +25,14 @@ from openfeature_kameleoon.datafile.live import SETTLE_SECONDS, LiveDataFile
 from openfeature_kameleoon.datafile.polling import PollingSource
 from openfeature_kameleoon.datafile.sources import FileSource
 from openfeature_kameleoon.errors import DataFileInvalid, Initialization, KameleoonError, RequestFailed
+from openfeature_kameleoon.transport.attempts import RequestType
 from openfeature_kameleoon.transport.http import Http, Response
 from openfeature_kameleoon.transport.urls import Endpoints
 from tests.chaos import Answer, ChaosServer, hangs, reply, resets, response_bytes, sends, wait_until
 from tests.clock import FakeClock
+from tests.live import HOUR, THEN, Network, Rules, build, data, down, flags, kinds, listen, run, up
 
-THEN = "Mon, 21 Sep 2026 14:00:00 GMT"
-HOUR = 3600.0
-
-
-# --- what stands for the real builder, and for the network where time is simulated ----------------------------
-
-
-@dataclass(frozen=True)
-class Rules:
-    flags: dict[str, object]
-    date_modified: int
-
-
-def build(raw: bytes, previous: Rules | None) -> tuple[Rules, list[str]]:
-    try:
-        document = json.loads(raw)
-    except ValueError as error:
-        raise DataFileInvalid(f"not JSON: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("featureFlags"), dict):
-        raise DataFileInvalid("no featureFlags")
-    rules = Rules(document["featureFlags"], document.get("dateModified", 0))
-    before = previous.flags if previous else {}
-    keys = {*rules.flags, *before}
-    return rules, sorted(key for key in keys if rules.flags.get(key) != before.get(key))
-
-
-def data(date_modified: int = 0, **flags: object) -> bytes:
-    return json.dumps({"featureFlags": flags, "dateModified": date_modified}).encode()
-
-
-class _Network:
-    """An ``Http`` on a simulated clock: ``answer`` is asked, ``requests`` holds the moments of the requests."""
-
-    def __init__(self, clock: FakeClock, answer: Callable[[], Response]) -> None:
-        self.clock = clock
-        self.answer = answer
-        self.requests: list[float] = []
-
-    def request(self, *_: object, **__: object) -> Response:
-        self.requests.append(self.clock.monotonic())
-        return self.answer()
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def down() -> Response:
-    raise RequestFailed("the network is down")
-
-
-def up(raw: bytes) -> Callable[[], Response]:
-    return lambda: Response(200, {"Content-Type": "application/json", "Last-Modified": THEN}, raw)
-
-
+DATAFILE = RequestType.DATAFILE
 # --- what the tests drive -----------------------------------------------------------------------------------
 
 Make = Callable[..., LiveDataFile[Rules]]
@@ -97,7 +45,7 @@ def make() -> Iterator[Make]:
     https: list[Http] = []
 
     def make(
-        origin: ChaosServer | Path | _Network,
+        origin: ChaosServer | Path | Network,
         *,
         interval: float = HOUR,
         cache: DataFileCache | None = None,
@@ -110,12 +58,12 @@ def make() -> Iterator[Make]:
         if isinstance(origin, Path):
             source: FileSource | PollingSource = FileSource(origin, look_seconds=0.02, clock=time_of)
         else:
-            http = origin if isinstance(origin, _Network) else Http()
+            http = origin if isinstance(origin, Network) else Http()
             if isinstance(http, Http):
                 https.append(http)
             endpoints = Endpoints(configuration=origin.url) if isinstance(origin, ChaosServer) else None
             source = PollingSource(
-                http,  # type: ignore[arg-type]  # a _Network speaks for the network
+                http,  # type: ignore[arg-type]  # a Network speaks for the network
                 "site1",
                 endpoints=endpoints,
                 interval=interval,
@@ -134,26 +82,12 @@ def make() -> Iterator[Make]:
         http.close()
 
 
-def listen(live: LiveDataFile[Rules]) -> list[Event]:
-    events: list[Event] = []
-    live.add_listener(events.append)
-    return events
-
-
-def kinds(events: list[Event]) -> list[str]:
-    return [event.kind.value for event in events]
-
-
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def threads_of_ours() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("kameleoon-")]
-
-
-def flags(live: LiveDataFile[Rules]) -> dict[str, object] | None:
-    return live.current.flags if live.current else None
 
 
 # --- the start ----------------------------------------------------------------------------------------------
@@ -225,7 +159,7 @@ def test_a_refusal_at_the_first_start_is_told_at_once_and_probing_goes_on(make: 
 
 
 def test_a_network_that_is_down_is_an_error_but_not_fatal(make: Make) -> None:
-    live = make(_Network(FakeClock(), down), threads=False)
+    live = make(Network(FakeClock(), down), threads=False)
 
     assert not live.start(5.0)
 
@@ -311,7 +245,7 @@ def test_the_age_of_a_copy_counts_from_when_it_was_saved(make: Make, tmp_path: P
     cache = DataFileCache(tmp_path, "site1", clock=clock)
     cache.save(data(a=1), THEN)
     clock.advance(2 * HOUR)
-    live = make(_Network(clock, down), cache=cache, threads=False, clock=clock)
+    live = make(Network(clock, down), cache=cache, threads=False, clock=clock)
 
     live.start(5.0)
 
@@ -453,22 +387,9 @@ def test_a_file_that_breaks_its_builder_is_not_built_at_every_look(make: Make, t
 # --- freshness, on a clock of its own -------------------------------------------------------------------------
 
 
-def run(live: LiveDataFile[Rules], clock: FakeClock, seconds: float, look: Callable[[], object]) -> None:
-    """Let so much time pass as the background thread would, calling ``look`` after each of its turns."""
-    end = clock.monotonic() + seconds
-    while True:
-        pause = live.step()
-        look()
-        left = end - clock.monotonic()
-        if pause >= left:
-            clock.advance(left)
-            return
-        clock.advance(max(pause, 0.001))
-
-
 def test_an_outage_of_a_day_changes_no_answer_and_is_over_within_a_minute(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, up(data(a=1)))
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock)
     told: list[tuple[float, str]] = []
     live.add_listener(lambda event: told.append((clock.monotonic(), event.kind.value)))
@@ -491,7 +412,7 @@ def test_an_outage_of_a_day_changes_no_answer_and_is_over_within_a_minute(make: 
 
 def test_an_hour_without_trouble_takes_two_requests_at_most(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, up(data(a=1)))
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock)
     live.start(5.0)
     network.requests.clear()
@@ -502,22 +423,16 @@ def test_an_hour_without_trouble_takes_two_requests_at_most(make: Make) -> None:
 
 
 def test_a_wall_clock_that_jumps_moves_nothing(make: Make) -> None:
-    class JumpingClock(FakeClock):
-        jump = 0.0
-
-        def time(self) -> float:
-            return super().time() + self.jump
-
-    clock = JumpingClock()
-    network = _Network(clock, up(data(a=1)))
+    clock = FakeClock()
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock)
     events = listen(live)
     live.start(5.0)
     network.requests.clear()
 
     ages = []
-    for years in (10, -10, 0):
-        clock.jump = years * 365 * 24 * HOUR
+    for years in (10, -20, 10):
+        clock.jump(years * 365 * 24 * HOUR)
         run(live, clock, HOUR, look=lambda: ages.append(live.status().age_seconds))
 
     assert 2 <= len(network.requests) <= 4
@@ -528,7 +443,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(make: Make) -> None:
 
 def test_refusals_after_a_good_data_file_are_not_fatal_and_probed_every_few_minutes(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, up(data(a=1)))
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock, interval=60.0)
     events = listen(live)
     live.start(5.0)
@@ -571,7 +486,7 @@ def test_no_event_comes_while_a_start_goes_on_waiting(make: Make) -> None:
         failing.wait(5.0)
         return down()
 
-    live = make(_Network(clock, fail_when_told), clock=clock)
+    live = make(Network(clock, fail_when_told), clock=clock)
     events = listen(live)
     live.start(0.0)
     clock.advance(SETTLE_SECONDS)
@@ -585,7 +500,7 @@ def test_no_event_comes_while_a_start_goes_on_waiting(make: Make) -> None:
 
 def test_a_start_waits_again_once_the_refusal_is_over(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, lambda: Response(403, {}, b""))
+    network = Network(clock, lambda: Response(403, {}, b""))
     live = make(network, clock=clock)
     assert not live.start(5.0)
     network.answer = down
@@ -601,7 +516,7 @@ def test_a_start_waits_again_once_the_refusal_is_over(make: Make) -> None:
 
 def test_what_starts_answer_told_is_not_told_again(make: Make) -> None:
     clock = FakeClock()
-    live = make(_Network(clock, up(data(a=1))), threads=False, clock=clock)
+    live = make(Network(clock, up(data(a=1))), threads=False, clock=clock)
     events = listen(live)
 
     live.start(5.0)
@@ -613,7 +528,7 @@ def test_what_starts_answer_told_is_not_told_again(make: Make) -> None:
 
 def test_each_change_of_state_is_told_once(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, down)
+    network = Network(clock, down)
     live = make(network, threads=False, clock=clock, interval=60.0)
     events = listen(live)
     assert not live.start(5.0)
@@ -634,7 +549,7 @@ def test_each_change_of_state_is_told_once(make: Make) -> None:
 
 def test_an_error_that_becomes_fatal_is_told(make: Make) -> None:
     clock = FakeClock()
-    network = _Network(clock, down)
+    network = Network(clock, down)
     live = make(network, threads=False, clock=clock)
     events = listen(live)
     live.start(5.0)
@@ -654,7 +569,7 @@ def test_a_listener_that_raises_is_logged_once_and_keeps_nobody_else_from_hearin
         raise RuntimeError("a listener's own fault")
 
     clock = FakeClock()
-    network = _Network(clock, up(data(a=1)))
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock)
     live.add_listener(fail)
     events = listen(live)
@@ -673,7 +588,7 @@ def test_a_problem_is_one_warning_however_often_it_is_met_and_its_end_is_told(
 ) -> None:
     caplog.set_level(logging.INFO)
     clock = FakeClock()
-    network = _Network(clock, up(data(a=1)))
+    network = Network(clock, up(data(a=1)))
     live = make(network, threads=False, clock=clock)
     live.start(5.0)
 
@@ -1029,7 +944,7 @@ def test_a_forked_child_answers_at_once_and_follows_on_its_own(make: Make) -> No
 def reply_of(server: ChaosServer, path: str) -> int:
     http = Http()
     try:
-        return http.request("GET", server.url + path, timeout=5.0).status
+        return http.request("GET", server.url + path, kind=DATAFILE, timeout=5.0).status
     finally:
         http.close()
 

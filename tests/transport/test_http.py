@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
+import logging
 import os
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
+import traceback
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +16,8 @@ import pytest
 import requests
 
 from openfeature_kameleoon.errors import RequestFailed
+from openfeature_kameleoon.settings import Secret
+from openfeature_kameleoon.transport.attempts import RequestType
 from openfeature_kameleoon.transport.deadline import DeadlineAdapter
 from openfeature_kameleoon.transport.http import MEGABYTE, Http, Response
 from tests.chaos import (
@@ -28,10 +30,11 @@ from tests.chaos import (
     resets,
     response_bytes,
     sends,
-    tunnels,
 )
 
+DATAFILE = RequestType.DATAFILE
 DEADLINE = 0.15
+CANARY = "canary-in-a-header"
 SLACK = 1.0  # a busy machine is not a failure; a drip that is waited out takes for ever
 GZIP = {"Content-Encoding": "gzip"}
 
@@ -44,7 +47,7 @@ def http() -> Iterator[Http]:
 
 
 def get(http: Http, server: ChaosServer, *, timeout: float = 5.0, max_bytes: int = MEGABYTE) -> Response:
-    return http.request("GET", f"{server.url}/v3/x?key=hidden", timeout=timeout, max_bytes=max_bytes)
+    return http.request("GET", f"{server.url}/v3/x?key=hidden", kind=DATAFILE, timeout=timeout, max_bytes=max_bytes)
 
 
 def failure(http: Http, server: ChaosServer, *, timeout: float = 5.0, max_bytes: int = MEGABYTE) -> RequestFailed:
@@ -92,7 +95,9 @@ def test_a_body_is_posted_with_its_headers(http: Http) -> None:
     body = os.urandom(300_000)  # more than one write
 
     with ChaosServer(reply()) as server:
-        http.request("POST", f"{server.url}/visit", timeout=5, body=body, headers={"Authorization": "Bearer t"})
+        http.request(
+            "POST", f"{server.url}/visit", kind=DATAFILE, timeout=5, body=body, headers={"Authorization": "Bearer t"}
+        )
 
     (request,) = server.received
     assert (request.method, request.body) == ("POST", body)
@@ -169,7 +174,7 @@ def test_what_comes_over_the_wire_is_capped_too(http: Http) -> None:
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(300_000)
 
     with ChaosServer(sends(endless)) as server, pytest.raises(RequestFailed, match="over 100000 bytes"):
-        http.request("GET", server.url, timeout=5, max_encoded_bytes=100_000)
+        http.request("GET", server.url, kind=DATAFILE, timeout=5, max_encoded_bytes=100_000)
 
 
 # --- redirects ----------------------------------------------------------------------------------------------
@@ -238,7 +243,7 @@ def test_a_deadline_holds_while_a_body_is_sent_that_nobody_reads(http: Http) -> 
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         started = time.monotonic()
         with pytest.raises(RequestFailed, match="no complete answer in time"):
-            http.request("POST", url, timeout=DEADLINE, body=bytes(32 * MEGABYTE))
+            http.request("POST", url, kind=DATAFILE, timeout=DEADLINE, body=bytes(32 * MEGABYTE))
         took = time.monotonic() - started
 
     assert took < DEADLINE + SLACK
@@ -257,7 +262,7 @@ def test_all_addresses_of_a_host_share_one_deadline(http: Http, monkeypatch: pyt
         started = time.monotonic()
 
         with pytest.raises(RequestFailed, match="no connection in time"):
-            http.request("GET", f"http://localhost:{full.getsockname()[1]}", timeout=DEADLINE)
+            http.request("GET", f"http://localhost:{full.getsockname()[1]}", kind=DATAFILE, timeout=DEADLINE)
 
         took = time.monotonic() - started
         for caller in callers:
@@ -276,6 +281,34 @@ def test_the_next_address_is_tried_when_one_refuses(http: Http, monkeypatch: pyt
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
         assert get(http, server).status == 200
+
+
+def test_time_outs_and_nothing_else_count_as_such(http: Http) -> None:
+    with ChaosServer(hangs(), resets()) as server:
+        assert failure(http, server, timeout=DEADLINE).timed_out
+        assert not failure(http, server).timed_out
+    assert not failure(http, server).timed_out  # the connection is refused now
+
+
+def test_more_connections_at_once_than_are_kept_are_nothing_to_warn_of(
+    http: Http, caplog: pytest.LogCaptureFixture
+) -> None:
+    together = threading.Barrier(6)
+
+    def answer_together(connection: socket.socket, _: threading.Event) -> bool:
+        together.wait(5)
+        connection.sendall(response_bytes(200))
+        return True
+
+    with ChaosServer(answer_together) as server:
+        threads = [threading.Thread(target=get, args=(http, server)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(server.received) == 6
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_no_time_is_no_request(http: Http) -> None:
@@ -311,7 +344,7 @@ def test_a_failure_tells_method_host_and_path_and_nothing_else_of_the_url(http: 
     with ChaosServer(resets()) as server:
         url = f"http://name:password@127.0.0.1:{server.port}/v3/site\n?visitorCode=hidden"
         with pytest.raises(RequestFailed) as failed:
-            http.request("GET", url, timeout=5)
+            http.request("GET", url, kind=DATAFILE, timeout=5)
 
     assert failed.value.message.startswith(f"GET 127.0.0.1:{server.port}/v3/site")
     for secret in ("name", "password", "hidden", "\n"):
@@ -334,7 +367,7 @@ def test_a_request_that_cannot_be_made_says_why(
     http: Http, url: str, headers: dict[str, str], told: str, retryable: bool
 ) -> None:
     with pytest.raises(RequestFailed, match=told) as failed:
-        http.request("GET", url, timeout=5, headers=headers)
+        http.request("GET", url, kind=DATAFILE, timeout=5, headers=headers)
 
     assert failed.value.retryable is retryable
     assert failed.value.status is None
@@ -347,7 +380,41 @@ def test_a_name_that_does_not_resolve_is_told(http: Http, monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
 
     with pytest.raises(RequestFailed, match="the host name does not resolve"):
-        http.request("GET", "http://sdk-config.example.org/", timeout=5)
+        http.request("GET", "http://sdk-config.example.org/", kind=DATAFILE, timeout=5)
+
+
+@pytest.mark.parametrize("is_users", [False, True])
+def test_no_log_at_any_level_holds_the_query_or_a_header(is_users: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bad_header = b"HTTP/1.1 200 OK\r\nno colon here\r\nContent-Length: 0\r\n\r\n"  # of which urllib3 warns
+    with requests.Session() as session, ChaosServer(reply(), sends(bad_header), resets()) as server:
+        session.mount("http://", DeadlineAdapter())
+        http = Http(session if is_users else None)
+        for _ in range(3):
+            with contextlib.suppress(RequestFailed):
+                url = f"{server.url}/visit/visitor?visitorCode=hidden"
+                http.request("GET", url, kind=DATAFILE, timeout=5, headers={"Authorization": "Bearer hidden"})
+        http.close()
+
+    assert [request.target for request in server.received] == ["/visit/visitor?visitorCode=hidden"] * 3
+    assert "/visit/visitor" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+def test_a_secret_header_is_sent_and_shows_in_no_traceback(http: Http) -> None:
+    with ChaosServer(reply(302, b"", {"Location": "/hidden"}), resets()) as server:
+        for _ in range(2):
+            with pytest.raises(RequestFailed) as failed:
+                http.request("GET", server.url, kind=DATAFILE, timeout=5, headers={"X-Key": Secret(CANARY)})
+
+            shown = traceback.TracebackException.from_exception(failed.value, capture_locals=True)
+            assert CANARY not in "".join(shown.format())
+
+    assert [request.headers["x-key"] for request in server.received] == [CANARY] * 2
+
+
+def test_an_answer_does_not_show_its_body() -> None:
+    assert "canary" not in repr(Response(200, {}, b"canary"))
 
 
 # --- environment and sessions -------------------------------------------------------------------------------
@@ -362,7 +429,7 @@ def test_netrc_neither_adds_nor_replaces_credentials(
 
     with ChaosServer(reply()) as server:
         get(http, server)
-        http.request("GET", server.url, timeout=5, headers={"Authorization": "Bearer ours"})
+        http.request("GET", server.url, kind=DATAFILE, timeout=5, headers={"Authorization": "Bearer ours"})
 
     assert [request.headers.get("authorization") for request in server.received] == [None, "Bearer ours"]
 
@@ -372,9 +439,9 @@ def test_a_proxy_of_the_environment_is_used(http: Http, monkeypatch: pytest.Monk
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
 
-        answer = http.request("GET", "http://sdk-config.example.org/v3/x", timeout=5)
+        answer = http.request("GET", "http://sdk-config.example.org/v3/x", kind=DATAFILE, timeout=5)
         with pytest.raises(RequestFailed, match="no complete answer in time"):
-            http.request("GET", "http://sdk-config.example.org/v3/x", timeout=DEADLINE)
+            http.request("GET", "http://sdk-config.example.org/v3/x", kind=DATAFILE, timeout=DEADLINE)
 
     assert answer.body == b"{}"
     assert proxy.received[0].target == "http://sdk-config.example.org/v3/x"
@@ -401,7 +468,7 @@ def test_a_token_of_ours_is_not_replaced_by_the_authentication_of_a_users_sessio
     with requests.Session() as session, ChaosServer(reply()) as server:
         session.auth = ("name", "password")
 
-        Http(session).request("GET", server.url, timeout=5, headers={"Authorization": "Bearer ours"})
+        Http(session).request("GET", server.url, kind=DATAFILE, timeout=5, headers={"Authorization": "Bearer ours"})
 
     assert server.received[0].headers["authorization"] == "Bearer ours"
 
@@ -436,122 +503,11 @@ def test_after_renewal_no_old_connection_is_written_to(is_users: bool) -> None:
     assert callers[0] == callers[1] != callers[2]
 
 
-# --- TLS ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed, with its key, in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    made = [
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-keyout",
-        f"{path}.key",
-        "-out",
-        str(path),
-    ]
-    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([openssl, "req", *made, *named], check=True, capture_output=True)
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, f"{certificate}.key")
-    return context
-
-
-def test_a_certificate_nobody_vouches_for_is_refused(http: Http, certificate: Path) -> None:
-    with ChaosServer(reply(), tls=tls(certificate)) as server:
-        failed = failure(http, server)
-
-    assert "certificate was refused" in failed.message
-    assert not failed.retryable
-    assert server.received == []
-
-
-def test_a_ca_bundle_of_the_environment_counts(http: Http, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-
-    with ChaosServer(reply(200, b"x" * 100_000), drips(HEAD, b"X: 1\r\n"), tls=tls(certificate)) as server:
-        assert len(get(http, server).body) == 100_000
-        started = time.monotonic()
-        failed = failure(http, server, timeout=DEADLINE)
-        took = time.monotonic() - started
-
-    assert "no complete answer in time" in failed.message
-    assert took < DEADLINE + SLACK
-
-
-def test_a_certificate_for_another_host_is_refused(
-    http: Http, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-
-    with (
-        ChaosServer(reply(), tls=tls(certificate)) as server,
-        pytest.raises(RequestFailed, match="certificate was refused"),
-    ):
-        http.request("GET", f"https://localhost:{server.port}/", timeout=5)
-
-
-def test_https_goes_through_a_proxys_tunnel_with_the_proxys_credentials(
-    http: Http, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    monkeypatch.delenv("no_proxy", raising=False)
-
-    with (
-        ChaosServer(reply(200, b"x" * 100_000), drips(HEAD, b"X: 1\r\n"), tls=tls(certificate)) as server,
-        ChaosServer(tunnels(server.port)) as proxy,
-    ):
-        monkeypatch.setenv("https_proxy", f"http://name:password@127.0.0.1:{proxy.port}")
-        url = f"https://127.0.0.1:{server.port}/v3/x"
-
-        answer = http.request("GET", url, timeout=5, headers={"Authorization": "Bearer ours"})
-        with pytest.raises(RequestFailed, match="no complete answer in time"):
-            http.request("GET", url, timeout=DEADLINE)
-
-    assert len(answer.body) == 100_000
-    assert proxy.received[0].method == "CONNECT"
-    assert proxy.received[0].headers["proxy-authorization"].startswith("Basic ")
-    assert "authorization" not in proxy.received[0].headers
-    assert server.received[0].headers["authorization"] == "Bearer ours"
-
-
-# Python 3.10 with urllib3 before 2.3 leaves the socket of a refused tunnel to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_proxy_that_refuses_is_told_without_its_credentials(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("no_proxy", raising=False)
-    with ChaosServer(reply(407)) as proxy:
-        monkeypatch.setenv("https_proxy", f"http://name:password@127.0.0.1:{proxy.port}")
-
-        with pytest.raises(RequestFailed, match="the proxy did not let it through") as failed:
-            http.request("GET", "https://sdk-config.example.org/", timeout=5)
-
-    assert "password" not in failed.value.message
-
-
-def test_a_ca_bundle_that_is_not_there_is_told(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-
-    with pytest.raises(RequestFailed, match="check the CA bundle"):
-        http.request("GET", "https://127.0.0.1:1/", timeout=5)
-
-
 def test_a_tls_handshake_that_never_comes_ends_in_time(http: Http) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         started = time.monotonic()
         with pytest.raises(RequestFailed):
-            http.request("GET", f"https://127.0.0.1:{deaf.getsockname()[1]}/", timeout=DEADLINE)
+            http.request("GET", f"https://127.0.0.1:{deaf.getsockname()[1]}/", kind=DATAFILE, timeout=DEADLINE)
         took = time.monotonic() - started
 
     assert took < DEADLINE + SLACK

@@ -1,0 +1,336 @@
+"""The one thread that sends: ``kameleoon-sender`` empties the outbox at every interval, and backs off from outages.
+
+What is sent and how it is settled is delivery.py's business. Without threads all of it happens inside ``flush`` and
+``stop``. Everything that still waits when the program ends is sent then, within a bounded time (reliability.md 3.4).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import inf
+from random import Random
+
+from ..clock import SYSTEM_CLOCK, Clock
+from ..datafile.scan import breathing
+from ..forking import renew_after_fork, resume_after_fork
+from ..transport.foreign_text import printable
+from ..transport.retry import Backoff, retry_after
+from .delivery import MOST_CHARACTERS, Answer, Delivery, Outcome
+from .outbox import Batch, Outbox
+
+__all__ = ["Sender", "SenderStatus"]
+
+_log = logging.getLogger(__name__)
+
+SLICE_EVENTS = 100
+"""Taken between two breaths: writing them takes a fraction of a millisecond."""
+
+MOST_EVENTS = 20_000
+"""In one request."""
+
+RESUMING = 32
+"""After an outage one visitor is sent; with every request that is taken so many times more."""
+
+LONGEST_RETRY_SECONDS = 300.0
+LONGEST_RETRY_AFTER_SECONDS = 900.0
+SHARE_OF_OUTAGE = 0.25
+"""A wait is no longer than this part of the outage so far, and so much later at most is its end noticed."""
+
+SAME_DROP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SenderStatus:
+    """How sending goes; times are in seconds."""
+
+    requests: int
+    retried: int
+    """Events of requests that failed, each time that they did."""
+    last_error: str
+    """Empty when the last request succeeded."""
+    seconds_failing: float
+    """How long the server has been failing; 0 when it is not."""
+
+
+class _Run:
+    """One life between ``start`` and ``stop``."""
+
+    __slots__ = ("end", "thread", "wake")
+
+    def __init__(self) -> None:
+        self.end = inf  # monotonic, when everything has to be over
+        self.thread: threading.Thread | None = None
+        self.wake = threading.Event()
+
+
+class Sender:
+    """Sends what waits in an outbox: every ``interval`` seconds, or when it is asked to.
+
+    ``post(body, timeout)`` sends and raises ``RequestFailed``; ``abort()`` ends a request that hangs; ``collect()``
+    puts in, before the end, what nobody has reported yet. An event that was not delivered after ``maximum_age`` seconds
+    is dropped.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        post: Callable[[bytes, float], Answer],
+        abort: Callable[[], None] = lambda: None,
+        collect: Callable[[], None] = lambda: None,
+        *,
+        interval: float = 1.0,
+        timeout: float = 10.0,
+        shutdown_timeout: float = 2.0,
+        maximum_age: float = 86_400.0,
+        threads: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Random | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._post = post
+        self._abort = abort
+        self._collect = collect
+        self._interval = interval
+        self._timeout = timeout
+        self._shutdown_timeout = shutdown_timeout
+        self._maximum_age = maximum_age
+        self._threads = threads
+        self._clock = clock
+        self._random = random or Random()
+        self._backoff = Backoff(self._random)
+        self._delivery = Delivery(outbox, self._send)
+        self._most = MOST_EVENTS
+        self._next = 0.0
+        self._failing_since = inf
+        self._last_error = ""
+        self._told_dropped: dict[str, int] = {}
+        self._told_dropped_at = -inf
+        self._run: _Run | None = None
+        self._deadline = inf
+        self._begin()
+        renew_after_fork(self)
+        resume_after_fork(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()  # for moments: the life cycle
+        self._sending = threading.Lock()  # one round at a time
+        self._rounds = threading.Condition()
+
+    # Any thread -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to send; may be called twice. What still waits when the program ends is sent then."""
+        with self._lock:
+            if self._run is not None:
+                return
+            self._run = run = _Run()
+        _started.add(self)
+        if self._threads:
+            self._spawn(run)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send now, outages or not; whether nothing waits any more.
+
+        With a ``timeout``, in seconds, it waits that long for it. Without threads it sends on this thread.
+        """
+        run = self._run
+        if run is None or run.thread is None:
+            self._round(self._clock.monotonic() + (self._timeout if timeout is None else timeout))
+        else:
+            self._next = -inf
+            run.wake.set()
+            if timeout is not None:
+                with self._rounds:
+                    self._rounds.wait_for(lambda: not self._outbox.status().pending or run.end < inf, timeout)
+        return not self._outbox.status().pending
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Send what waits, for ``timeout`` seconds at most (the configured shutdown time-out), and end the thread."""
+        seconds = self._shutdown_timeout if timeout is None else timeout
+        run = self._ask_to_end(seconds)
+        if run is not None:
+            self._end(run, self._clock.monotonic() + seconds)
+
+    def status(self) -> SenderStatus:
+        """How sending goes, and went so far."""
+        failing = self._clock.monotonic() - self._failing_since if self._failing_since < inf else 0.0
+        delivery = self._delivery
+        return SenderStatus(delivery.requests, delivery.retried, self._last_error, failing)
+
+    def renew(self) -> None:
+        """In a forked child: what waits is the parent's to deliver, and so is what became of it so far."""
+        self._begin()
+        self._random.seed()
+        self._delivery = Delivery(self._outbox, self._send)
+        self._backoff.succeeded()
+        self._failing_since, self._last_error, self._next = inf, "", 0.0
+
+    def resume(self) -> None:
+        """In a forked child: a thread of its own, if the parent had one."""
+        if self._run is not None:
+            self._run = run = _Run()
+            if self._threads:
+                self._spawn(run)
+
+    # The life cycle -------------------------------------------------------------------------------------------------
+
+    def _spawn(self, run: _Run) -> None:
+        run.thread = threading.Thread(target=self._work, args=(run,), name="kameleoon-sender", daemon=True)
+        run.thread.start()
+
+    def _ask_to_end(self, seconds: float) -> _Run | None:
+        with self._lock:
+            run, self._run = self._run, None
+        if run is not None:
+            self._collect()
+            run.end = self._clock.monotonic() + seconds
+            run.wake.set()
+        return run
+
+    def _end(self, run: _Run, deadline: float) -> None:
+        if run.thread is None:
+            self._drain(run)
+        elif run.thread is not threading.current_thread():
+            run.thread.join(max(0.0, deadline - self._clock.monotonic()))
+            if run.thread.is_alive():
+                self._abort()
+                run.thread.join(ABORT_SECONDS)
+        _started.discard(self)
+        with self._rounds:
+            self._rounds.notify_all()
+        left = self._outbox.status().pending
+        if left:
+            _log.warning("%d events were not delivered before the end; those in tracking_directory wait there", left)
+
+    # The background thread ------------------------------------------------------------------------------------------
+
+    def _work(self, run: _Run) -> None:
+        while run.end == inf:
+            run.wake.wait(self.step())
+            run.wake.clear()
+        self._drain(run)
+
+    def step(self) -> float:
+        """One turn of the background thread: send if it is time; how many seconds until the next.
+
+        Public for simulations on a clock of their own, with ``threads=False``.
+        """
+        if self._clock.monotonic() >= self._next:
+            try:
+                self._round(inf)
+            except Exception as bug:  # the thread outlives it; the events wait
+                _log.warning("sending events failed unexpectedly; they wait", exc_info=bug)
+                self._failed(Outcome(f"unexpected {type(bug).__name__}"))
+        return max(0.0, self._next - self._clock.monotonic())
+
+    def _drain(self, run: _Run) -> None:
+        """Try until nothing waits or time is up."""
+        while self._outbox.status().pending and (left := run.end - self._clock.monotonic()) > 0:
+            self._round(run.end)
+            if self._last_error:
+                run.wake.clear()
+                run.wake.wait(min(left, self._random.uniform(0.0, self._interval)))
+
+    def _round(self, deadline: float) -> None:
+        """Send until nothing waits, the server fails or time is up; requests end by the ``deadline``."""
+        with self._sending:
+            self._deadline = deadline
+            self._outbox.expire(self._maximum_age)
+            while batches := self._take():
+                outcome = self._delivery.deliver(batches)
+                if outcome.problem:
+                    self._failed(outcome)
+                    break
+                self._succeeded()
+                if self._clock.monotonic() >= deadline:
+                    break
+            else:
+                self._next = self._clock.monotonic() + self._interval
+            self._tell_dropped()
+        with self._rounds:
+            self._rounds.notify_all()
+
+    def _take(self) -> list[Batch]:
+        """What goes into one request."""
+        breathe = breathing()
+        batches: list[Batch] = []
+        characters = events = 0
+        while characters <= MOST_CHARACTERS and events < self._most:
+            slice_ = self._outbox.take(min(SLICE_EVENTS, self._most - events))
+            if not slice_:
+                break
+            batches += slice_
+            events += sum(len(batch.lines) for batch in slice_)
+            characters += sum(map(_characters, slice_))
+            breathe()
+        while len(batches) > 1 and characters - _characters(batches[-1]) > MOST_CHARACTERS:
+            characters -= _characters(batches[-1])
+            self._outbox.release([batches.pop()])
+        return batches
+
+    def _send(self, body: bytes) -> Answer:
+        left = self._deadline - self._clock.monotonic()
+        return self._post(body, min(self._timeout, left))
+
+    def _succeeded(self) -> None:
+        if self._last_error:
+            _log.info("events are delivered again")
+        self._backoff.succeeded()
+        self._failing_since, self._last_error = inf, ""
+        self._most = min(MOST_EVENTS, self._most * RESUMING)
+
+    def _failed(self, outcome: Outcome) -> None:
+        now = self._clock.monotonic()
+        if not self._last_error:
+            self._failing_since = now
+            _log.warning("events cannot be delivered and wait: %s", printable(outcome.problem))
+        self._last_error = outcome.problem
+        self._most = 1
+        most = max(1.0, SHARE_OF_OUTAGE * (now - self._failing_since))
+        floor = 0.0
+        if outcome.answer is not None:
+            most_asked = LONGEST_RETRY_AFTER_SECONDS
+            floor = retry_after(outcome.answer.headers, now=self._clock.time(), most=most_asked)
+        self._backoff.failed(most=min(LONGEST_RETRY_SECONDS, most), floor=floor)
+        self._next = now + self._backoff.wait_seconds()
+
+    def _tell_dropped(self) -> None:
+        """Warn, now and then, of events that were lost."""
+        dropped = self._outbox.status().dropped
+        now = self._clock.monotonic()
+        if now - self._told_dropped_at < SAME_DROP_SECONDS or dropped == self._told_dropped:
+            return
+        lost = {reason: count - self._told_dropped.get(reason, 0) for reason, count in dropped.items()}
+        lost = {reason: count for reason, count in lost.items() if count}
+        if lost:
+            _log.warning("events were dropped: %s", ", ".join(f"{count} {reason}" for reason, count in lost.items()))
+            self._told_dropped, self._told_dropped_at = dropped, now
+
+
+def _characters(batch: Batch) -> int:
+    return sum(map(len, batch.lines))
+
+
+ABORT_SECONDS = 0.1
+"""How long a thread may take to notice that its request was ended."""
+
+_started: weakref.WeakSet[Sender] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    """Send what waits when the program ends: all senders at once, none longer than its shutdown time-out."""
+    running: Iterable[Sender] = list(_started)
+    asked = [(sender, sender._ask_to_end(sender._shutdown_timeout)) for sender in running]
+    for sender, run in asked:
+        if run is not None:
+            with contextlib.suppress(Exception):  # the interpreter ends; the others are to be sent, too
+                sender._end(run, run.end)
+
+
+atexit.register(_stop_all)

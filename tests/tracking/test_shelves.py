@@ -1,0 +1,138 @@
+"""The files of an outbox on disk: adopted, kept small, and begun anew."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from openfeature_kameleoon.tracking import shelves
+from openfeature_kameleoon.tracking.disk import DiskOutbox
+from openfeature_kameleoon.tracking.outbox import MemoryOutbox, OutboxStatus
+from tests.clock import FakeClock
+from tests.outboxes import Make, files, nonces, report, take_all, warnings
+
+
+def test_what_is_adopted_comes_before_what_is_new(make: Make) -> None:
+    first, second = make(), make()
+    for outbox, number in ((first, 1), (second, 2)):
+        outbox.put(report("a", number))
+    first.close()
+    second.put(report("b", 3))
+
+    assert nonces(second.take(10)) == [1, 2, 3]
+
+
+def test_a_living_outbox_of_the_same_process_is_not_adopted(make: Make) -> None:
+    make().put(report("a", 1))
+
+    assert make().take(10) == []
+
+
+def test_only_files_of_the_same_site_are_adopted(make: Make, folder: Path) -> None:
+    other = DiskOutbox(folder, "other", memory=MemoryOutbox())
+    other.put(report("a", 1))
+    other.close()
+
+    assert make().take(10) == []
+
+
+def test_orphans_are_looked_for_once_an_hour(make: Make) -> None:
+    clock = FakeClock()
+    heir, owner = make(clock), make(clock)
+    heir.take(1)
+    owner.put(report("a", 1))
+    owner.close()
+
+    assert heir.take(1) == []
+    clock.advance(shelves.ADOPT_SECONDS)
+    assert nonces(heir.take(1)) == [1]
+
+
+def test_few_files_are_held_at_a_time_and_others_follow_as_soon_as_they_are_empty(make: Make, folder: Path) -> None:
+    count = 3 * shelves.MOST_ADOPTED
+    owners = [make() for _ in range(count)]
+    for number, owner in enumerate(owners):
+        owner.put(report("a", number))
+    for owner in owners:
+        owner.close()
+
+    heir, other = make(), make()
+    heir.take(1)
+    other.take(1)
+
+    assert heir.status().accepted == other.status().accepted == shelves.MOST_ADOPTED
+    for outbox in (heir, other):
+        outbox.close()
+    last = make()
+    assert sorted(take_all(last)) == list(range(count))
+    assert files(folder) == []
+
+
+def test_a_file_that_somebody_removed_is_emptied_and_another_is_begun(
+    make: Make, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    outbox = make(clock)
+    outbox.put(report("a", 1))
+    outbox.take(1)
+    for name in files(folder):
+        (folder / "events" / name).unlink()
+    outbox.put(report("a", 2))
+    clock.advance(shelves.RETRY_SECONDS)
+
+    assert nonces(outbox.take(1)) == [2]
+    outbox.put(report("a", 3))
+
+    assert len(files(folder, ".db")) == 1
+    assert nonces(outbox.take(10)) == [3]
+    (warning,) = warnings(caplog)
+    assert "a file of waiting events was removed" in warning
+
+
+def test_a_log_that_never_stands_still_goes_on_in_a_new_file(make: Make, folder: Path) -> None:
+    outbox = make(max_bytes=400_000)
+    count, done = 3_000, threading.Event()
+
+    def take() -> None:
+        while not done.is_set():
+            outbox.release(outbox.take(3))
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    largest = 0
+    for number in range(count):
+        outbox.put(report("a", number))
+        if number % 50 == 0:
+            largest = max(largest, sum(path.stat().st_size for path in (folder / "events").iterdir()))
+    done.set()
+    taking.join()
+
+    assert largest < 1_200_000
+    assert sorted(take_all(outbox)) == list(range(count))
+    assert len(files(folder, ".db")) == 1
+
+
+def test_a_log_that_nobody_looks_after_is_looked_after_by_who_writes(make: Make, folder: Path) -> None:
+    outbox = make(max_bytes=2_000_000)
+
+    for number in range(3_000):
+        outbox.put(report("a", number))
+
+    assert sum((folder / "events" / name).stat().st_size for name in files(folder)) < 2_500_000
+    assert outbox.status() == OutboxStatus(3_000, 0, 3_000, NOTHING)
+
+
+def test_a_file_that_was_long_and_is_empty_is_replaced_by_a_new_one(make: Make, folder: Path) -> None:
+    outbox = make(max_bytes=1_000_000)
+    for number in range(2_000):
+        outbox.put(report("a", number))
+    before = files(folder, ".db")
+
+    taken = take_all(outbox)
+    outbox.put(report("a", 2_000))
+
+    assert len(taken) == 2_000
+    assert files(folder, ".db") != before
+    assert sum((folder / "events" / name).stat().st_size for name in files(folder)) < 100_000
