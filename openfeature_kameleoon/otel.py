@@ -1,6 +1,6 @@
 """A client's figures as OpenTelemetry metrics: the data file's age, the stream, what became of the events.
 
-They are asked for when an exporter collects, on its thread; nothing is added to an evaluation. Needs the extra ``otel``.
+They are asked for when an exporter collects, on its thread: evaluations do nothing for them. Needs the extra ``otel``.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ METRICS: Mapping[str, Metric] = {
         _one(lambda status: status.sender and status.sender.seconds_failing),
     ),
 }
-"""All metrics by name; each has the attributes ``kameleoon.site_code`` and, if there is one, ``kameleoon.environment``."""
+"""All metrics by name; with the attributes ``kameleoon.site_code`` and, if there is one, ``kameleoon.environment``."""
 
 
 def instrument(client: KameleoonClient, meter_provider: MeterProvider | None = None) -> None:

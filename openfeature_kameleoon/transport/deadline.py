@@ -97,11 +97,8 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        exchange = self._sock.exchange
-        self._sock.plain.settimeout(exchange.seconds_left())
-        count = self._stream.readinto(buffer)
-        exchange.check()  # a socket that was shut down looks as if the server had said all
-        return count
+        self._sock.plain.settimeout(self._sock.exchange.seconds_left())
+        return self._stream.readinto(buffer)
 
     def close(self) -> None:
         with self._sock.exchange.closing():

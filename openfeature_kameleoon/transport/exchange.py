@@ -55,10 +55,11 @@ class Exchange:
             raise ConnectionAbortedError("the exchange was ended")
 
     def abort(self) -> None:
-        """End it: what blocks on one of its sockets returns, and nothing more is read or written."""
+        """End it: what blocks on one of its sockets returns, and nothing more is read or written.
+
+        A socket that was shut down looks as if its server had said all: ``is_aborted`` tells.
+        """
         with self._lock:
-            if self._is_over:
-                return
             self.is_aborted = True
             for sock in (self._connecting, *self._sockets):
                 if sock is not None:

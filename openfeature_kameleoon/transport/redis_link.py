@@ -311,7 +311,7 @@ class RedisLink:
         return True
 
     def _settle(self) -> None:
-        if self._is_steady():
+        if self.is_up and self._is_steady():
             self._backoff.succeeded()
             if self._has_warned:
                 self._has_warned = False

@@ -130,7 +130,7 @@ def test_no_secret_is_shown_by_logs_exceptions_or_objects(
     logs = "\n".join(formatter.format(record) for record in caplog.records)
     told_of = "\n".join(
         line
-        for failure in failures
+        for failure in (*failures, *(attempt.failure for attempt in told if attempt.failure))
         for line in traceback.TracebackException.from_exception(failure, capture_locals=True).format()
     )
     sent = "\n".join(value for request in requests for value in request.headers.values())

@@ -410,9 +410,9 @@ def test_losing_power_costs_nothing_only_where_that_was_asked_for(make: Make, fo
 def test_importing_the_package_loads_no_database() -> None:
     program = "import sys, openfeature_kameleoon.client; print('sqlite3' in sys.modules)"
 
-    assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
-    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "False\n"
 
 
 # --- age ----------------------------------------------------------------------------------------------------

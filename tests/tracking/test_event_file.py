@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -161,21 +162,20 @@ def survive(damage: Callable[[bytes, int], bytes], suffix: str, left: tuple[Path
         folder = copy.parent / "events"
         shutil.copytree(copy, folder)
         (folder / name).write_bytes(damage(good, place))
-        heir = disk_outbox(copy.parent)
+        with closing(disk_outbox(copy.parent)) as heir:
+            taken: list[str] = []
+            for _ in range(EVENTS):
+                batches = heir.take(5)
+                taken += [line for batch in batches for line in batch.lines]
+                heir.delivered(batches)
+                assert is_balanced(heir), place
+            heir.put(report("new", 1_000))
+            taken_then = [line for batch in heir.take(5) for line in batch.lines]
 
-        taken: list[str] = []
-        while batches := heir.take(5):
-            taken += [line for batch in batches for line in batch.lines]
-            heir.delivered(batches)
-        heir.put(report("new", 1_000))
-        taken_then = [line for batch in heir.take(5) for line in batch.lines]
-
-        assert set(taken) <= set(lines), place
-        assert len(taken) == len(set(taken)), place
-        assert len(taken_then) == 1, place
-        assert is_balanced(heir), place
+            assert set(taken) <= set(lines), place
+            assert len(taken) == len(set(taken)), place
+            assert len(taken_then) == 1, place
         whole += len(taken) == EVENTS
-        heir.close()
         shutil.rmtree(folder)
     assert 0 < whole < len(places)
 

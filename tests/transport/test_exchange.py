@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -17,6 +18,7 @@ import trustme
 from openfeature_kameleoon.errors import RequestFailed
 from openfeature_kameleoon.transport.attempts import Attempt, RequestType
 from openfeature_kameleoon.transport.deadline import DeadlineAdapter
+from openfeature_kameleoon.transport.exchange import Exchange
 from openfeature_kameleoon.transport.http import Http
 from tests.chaos import Answer, ChaosServer, drips, hangs, reply, response_bytes, tunnels, wait_until
 from tests.transport.test_tls import serving
@@ -273,7 +275,48 @@ def test_aborts_at_any_moment_end_requests_or_leave_them_whole(http: Http) -> No
     assert len(last.body) == 5000
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def connections_to(port: int) -> int:
+    """How many handles this process has on connections to a server."""
+    count = 0
+    for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else ():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as handle:
+            count += handle.getpeername()[1:2] == (port,)
+    return count
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two sockets that are connected with each other."""
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def test_an_exchange_that_is_over_is_no_more_to_be_aborted(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    exchange = Exchange(math.inf)
+    exchange.connects(one)
+    exchange.watch(one)
+
+    exchange.end()
+    exchange.abort()
+
+    other.sendall(b"x")
+    assert one.recv(1) == b"x"
+
+
+def test_a_socket_that_another_exchange_has_taken_over_is_left_alone(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    exchange = Exchange(math.inf)
+    exchange.watch(one)
+
+    exchange.unwatch(one)
+    exchange.abort()
+
+    other.sendall(b"x")
+    assert one.recv(1) == b"x"
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_touches_no_request_of_its_parents(http: Http) -> None:
     release = threading.Event()
@@ -290,7 +333,7 @@ def test_a_forked_child_touches_no_request_of_its_parents(http: Http) -> None:
         if child == 0:
             http.abort()
             http.close()
-            os._exit(0)
+            os._exit(connections_to(server.port))
         _, status = os.waitpid(child, 0)
         release.set()
         caller.thread.join(5)
