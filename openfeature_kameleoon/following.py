@@ -37,13 +37,9 @@ def follow(
     endpoints: Endpoints | None,
     clock: Clock,
     *,
-    on_accept: Callable[[Ruleset], object] | None = None,
     observe: Observer | None = None,
 ) -> LiveDataFile[Ruleset]:
-    """The live data file of a site, not started yet.
-
-    ``on_accept`` is called with each one that is put to use; ``observe`` is told of each request for one.
-    """
+    """The live data file of a site, not started yet; ``observe`` is told of each request for it."""
     cache = None
     if configuration.cache_directory is not None:
         cache = DataFileCache(
@@ -61,7 +57,6 @@ def follow(
         timeout=configuration.default_timeout_second,
         stream=_stream_of(site_code, configuration, endpoints, clock),
         wants_stream=_wants_stream if configuration.real_time_update is None else lambda in_use: True,
-        on_accept=on_accept,
         clock=clock,
     )
 

@@ -284,6 +284,21 @@ def test_a_foreign_host_in_the_data_file_gets_nothing(server: FakeKameleoon, ope
     assert len(server.lines) == 1
 
 
+def test_events_go_to_the_host_that_the_data_file_asks_for_until_another_one_does(server: FakeKameleoon) -> None:
+    server.publish({**SITE, "configuration": {"dataApiDomain": "eu-data.kameleoon.io"}})
+    settings = KameleoonClientConfiguration(data_file=server.url + "/v3/", send_events=False, multi_threading=False)
+    client = KameleoonClient("site", configuration_object=settings)
+    assert client.data_api.endpoints.data == "https://data.kameleoon.io"
+
+    client.wait_init()
+    assert client.data_api.endpoints.data == "https://eu-data.kameleoon.io"
+
+    server.publish(SITE)
+    client.refresh()
+    assert client.data_api.endpoints.data == "https://eu-data.kameleoon.io"
+    client.close()
+
+
 # Outages --------------------------------------------------------------------------------------------------------------
 
 

@@ -118,23 +118,3 @@ def test_an_edit_is_in_use_by_its_exact_keys_a_moment_after_its_event(
     wait_until(lambda: changed)
     assert sorted(changed[0]) == ["b", "c"]
     assert server.requests(DATA_FILE)[-1].target == "/v3/site%2F1?ts=1790000000000"
-
-
-def test_each_data_file_that_is_accepted_is_passed_on(
-    server: FakeKameleoon, followed: list[LiveDataFile[Ruleset]]
-) -> None:
-    server.publish(site(configuration={"dataApiDomain": "eu-data.kameleoon.io"}))
-    hosts: list[str | None] = []
-    live = follow(
-        "site",
-        KameleoonClientConfiguration(multi_threading=False),
-        server.endpoints,
-        SYSTEM_CLOCK,
-        on_accept=lambda ruleset: hosts.append(ruleset.index.settings.data_api_domain),
-    )
-    followed.append(live)
-
-    live.start(5.0)
-    live.refresh()  # which finds nothing new
-
-    assert hosts == ["eu-data.kameleoon.io"]

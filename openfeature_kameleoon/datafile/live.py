@@ -60,7 +60,6 @@ class LiveDataFile(Generic[R]):
 
     Without ``threads`` only ``start`` and ``refresh`` look. ``timeout``, in seconds, bounds a look. ``stream`` is on
     while ``wants_stream``, asked with what is in use, says so; a look follows its events within ``spread`` seconds.
-    ``on_accept`` is called with each data file that is put to use, on the thread that does so, one at a time.
     """
 
     current: R | None
@@ -76,7 +75,6 @@ class LiveDataFile(Generic[R]):
         timeout: float = 10.0,
         stream: UpdateStream | None = None,
         wants_stream: Callable[[R | None], bool] = lambda in_use: True,
-        on_accept: Callable[[R], object] | None = None,
         spread: float = SPREAD_SECONDS,
         random: Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -89,7 +87,6 @@ class LiveDataFile(Generic[R]):
         self._timeout = timeout
         self._stream = stream
         self._wants_stream = wants_stream
-        self._on_accept = on_accept
         self._spread = spread
         self._random = random or Random()
         self._clock = clock
@@ -269,7 +266,6 @@ class LiveDataFile(Generic[R]):
                 self.current = made
                 self._freshness.loaded(cached.age_seconds)
                 self._tune(run)
-            self._tell_accepted(made)
             self._source.judged(Fetched(cached.raw, cached.last_modified), None)
         run.settled.set()
 
@@ -302,7 +298,6 @@ class LiveDataFile(Generic[R]):
                 self._source.judged(fetched, problem)
                 raise
             self._confirm(run, made, changed)
-            self._tell_accepted(made)
             with self._lock:
                 self._announcer.updated("POLLING" if timestamp is None else "STREAMING", made.date_modified)
             self._source.judged(fetched, None)
@@ -350,14 +345,6 @@ class LiveDataFile(Generic[R]):
             self._stream.start(run.wake.set, wait=wait)
         else:
             self._stream.stop()
-
-    def _tell_accepted(self, made: R) -> None:
-        if self._on_accept is None:
-            return
-        try:
-            self._on_accept(made)
-        except Exception as error:  # foreign code: the data file is in use all the same
-            _logger.warning("what follows from a new data file failed", exc_info=error)
 
     def _deliver(self, run: _Run) -> None:
         with self._lock:

@@ -9,20 +9,31 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from ..settings import Secret
-from .resp import Command, Refusal, exchange, pack
+from .resp import Command, Refusal, Reply, exchange, pack
 
-__all__ = ["CONNECT_SECONDS", "Connecting", "problem_of", "reason_of", "shut_down"]
+__all__ = ["CONNECT_SECONDS", "Connected", "Connecting", "problem_of", "reason_of", "shut_down"]
 
 CONNECT_SECONDS = 1.0
 """What connecting may take, and then signing in."""
+
+
+ABOUT: Command = (b"INFO", b"server")
+
+
+class Connected(NamedTuple):
+    """A connection, as an ordinary socket, and which run of which server is at its end; empty if it does not say."""
+
+    sock: socket.socket
+    run_id: bytes
 
 
 class Connecting:
@@ -32,14 +43,15 @@ class Connecting:
         self._connection: Any = None
         self._is_over = False
 
-    def connect(self, url: Secret) -> socket.socket | str:
+    def connect(self, url: Secret) -> Connected | str:
         """A connected socket, signed in, or why there is none."""
         if self._is_over:
             return "closed"
         try:
             self._connection, hello = _connection(url)
             self._connection.connect()
-            replies = exchange(self._connection._sock, pack(hello), len(hello), time.monotonic() + CONNECT_SECONDS)
+            deadline = time.monotonic() + CONNECT_SECONDS
+            *replies, about = exchange(self._connection._sock, pack([*hello, ABOUT]), len(hello) + 1, deadline)
             refusal = next((reply for reply in replies if isinstance(reply, Refusal)), None)
             if refusal is not None:
                 return f"it answers {refusal}"
@@ -52,7 +64,7 @@ class Connecting:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.disconnect()
-        return sock
+        return Connected(sock, _run_id(about))
 
     def end(self) -> None:
         """Let no more be made, and end what waits for an answer."""
@@ -123,6 +135,11 @@ def _hello(options: Mapping[str, Any]) -> list[Command]:
         hello.append((b"CLIENT", b"SETNAME", options["client_name"].encode()))
     hello.append((b"SELECT", b"%d" % int(options.get("db") or 0)))
     return hello
+
+
+def _run_id(about: Reply) -> bytes:
+    found = re.search(rb"^run_id:(\w+)", about, re.MULTILINE) if isinstance(about, bytes) else None
+    return found[1] if found else b""
 
 
 def _say_nothing(connection: object) -> None:

@@ -76,8 +76,10 @@ class _Connection:
 
 
 class RedisLink:
-    """One Redis, by URL. ``is_up`` says whether to ask it; ``up_since`` is monotonic, by ``clock``.
+    """One Redis, by URL. ``is_up`` says whether to ask it.
 
+    ``unbroken_since``, monotonic by ``clock``, is when it last came up, or a connection was lost: what was read before
+    may be gone, as a server that begins anew has nothing.
     After a failure it is not up until ``mend`` finds that it answers ``trial`` within ``timeout_seconds``; ``need()``
     is called when there is something to mend or tend. Raises ``ConfigSettingInvalid`` for a URL that cannot be used,
     and without the package ``redis``.
@@ -107,7 +109,8 @@ class RedisLink:
     def begin(self) -> None:
         """Start anew without any connection, after ``close`` too. Nothing is done to connections that there were."""
         self.is_up = False
-        self.up_since = 0.0
+        self.unbroken_since = -inf
+        self._run_id = b""
         self._is_closed = False
         self._has_warned = False
         self._is_short = False
@@ -164,6 +167,7 @@ class RedisLink:
             try:
                 replies = connection.exchange(request, len(commands), deadline)
             except StaleSocket:  # closed while it was idle: the next one may work
+                self.unbroken_since = self._clock.monotonic()
                 self._drop(connection)
                 continue
             except OversizedReply:
@@ -289,11 +293,14 @@ class RedisLink:
             self._suspect("the connection was lost")
 
     def _connect(self) -> bool:
-        sock = self._connecting.connect(self._url)
-        if isinstance(sock, str):
-            self._reason = sock
+        made = self._connecting.connect(self._url)
+        if isinstance(made, str):
+            self._reason = made
             return False
-        connection = _Connection(sock)
+        if made.run_id != self._run_id:
+            self._run_id = made.run_id
+            self.unbroken_since = self._clock.monotonic()
+        connection = _Connection(made.sock)
         self._open.add(connection)
         self._give_back(connection)
         return connection in self._open
@@ -304,7 +311,7 @@ class RedisLink:
         with self._lock:
             if self._is_closed:
                 return False
-            self.up_since = self._clock.monotonic()
+            self.unbroken_since = self._clock.monotonic()
             self._came_up_at = time.monotonic()
             self._failures = 0
             self.is_up = True

@@ -296,36 +296,6 @@ def test_an_update_listener_that_raises_stops_nothing(
     assert [record.getMessage() for record in caplog.records] == ["a listener of data file events failed"]
 
 
-def test_what_follows_from_a_data_file_follows_wherever_it_came_from(
-    server: FakeKameleoon, make: Make, tmp_path: Path
-) -> None:
-    cache = DataFileCache(tmp_path, "site1")
-    cache.save(data(1, a=1), THEN)
-    accepted: list[int] = []
-    live = make(threads=False, cache=cache, on_accept=lambda rules: accepted.append(rules.date_modified))
-    server.publish(data(2, a=1))
-
-    live.start(5.0)
-    server.publish(b"{}")
-    with pytest.raises(Exception, match="no featureFlags"):
-        live.refresh()
-    server.publish(data(3, a=1))
-    live.refresh()
-
-    assert accepted == [1, 2, 3]
-
-
-def test_what_follows_from_a_data_file_may_fail(
-    server: FakeKameleoon, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    live = make(threads=False, on_accept=lambda _: 1 / 0)
-
-    assert live.start(5.0)
-
-    assert live.status().state is State.READY
-    assert [record.getMessage() for record in caplog.records] == ["what follows from a new data file failed"]
-
-
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import re
+import secrets
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import pytest
 
@@ -117,6 +119,7 @@ def test_what_was_learnt_while_redis_was_away_is_written_when_it_is_back(
 def test_what_redis_has_lost_is_given_back_by_those_who_know_it(site: Site) -> None:
     store = site.process()
     site.learn(store, "v", CustomData(0, "a"), PageView("/"), PageView("/"), CustomData(MAPPING, "user"))
+    site.clock.advance(0.01)
     site.server.kill()
     site.server.start()
     wait_until(lambda: site.look(store, "v") and store.is_shared and not store.pending)
@@ -137,8 +140,7 @@ def test_a_variation_is_not_forced_again_because_redis_was_away(site: Site) -> N
     one.change(one.get_or_create("v"), lambda stored: stored.unforce(7))
     assert one.flush(WAIT)
     site.server.freeze()
-    site.look(other, "v")
-    assert not other.is_shared
+    wait_until(lambda: site.look(other, "v") and not other.is_shared)
     site.server.thaw()
     wait_until(lambda: other.is_shared)
 
@@ -279,9 +281,9 @@ class NoRedis(ChaosServer):
             self._connections.discard(connection)
 
 
-PASSWORD = "s3cret/päss:word@#"
+PASSWORD = f"{secrets.token_hex(8)}/ä:@#"  # nowhere in a file of this project, whose lines tracebacks show
 HOLDERS = (dict, list, tuple, set, RedisVisitorStore, RedisLink)
-IN_URL = "s3cret%2Fp%C3%A4ss%3Aword%40%23"
+IN_URL = quote(PASSWORD, safe="")
 
 
 @contextmanager
