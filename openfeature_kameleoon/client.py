@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .aliases import ALIASES, bind_alias
 from .clock import SYSTEM_CLOCK, Clock
@@ -27,10 +27,12 @@ from .evaluator import Evaluator, check_visitor_code
 from .events import DatafileUpdateHandler, EventHandlers, EventType, HttpRequestHandler
 from .experiments import LegacyExperiments
 from .following import empty_ruleset, follow
+from .forking import notice_fork
 from .remote_data import GRACE_SECONDS, RemoteData
 from .reporting import data_api_of, outbox_of, sender_of
 from .status import ClientStatus
 from .tracking.reports import Reporter
+from .under_uwsgi import warn_of_missing_threads
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visitors.store import MemoryVisitorStore, VisitorStore
@@ -82,7 +84,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
             clock=clock,
         )
         self._events = EventHandlers()
-        self._reporter = Reporter(store, self.outbox)
+        self._reporter = Reporter(store, self.outbox, clock)
         self.evaluator = Evaluator(store, self._reporter, clock, reports_context=configuration.report_context_data)
         self.live = follow(site_code, configuration, endpoints, clock, observe=self._events.attempted)
         self.live.add_update_listener(self._events.updated)
@@ -125,6 +127,9 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         return timeout_milliseconds / 1000
 
     def _start(self, seconds: float) -> bool:
+        notice_fork()
+        if self.configuration.multi_threading:
+            warn_of_missing_threads()
         if self._sender is not None:
             self._sender.start()
         return self.live.start(seconds)
@@ -140,6 +145,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
     def refresh(self) -> None:
         """Look for a new data file now, on this thread. Raises ``RequestFailed`` or ``DataFileInvalid``."""
+        notice_fork()
         self.live.refresh()
 
     def flush(
@@ -156,6 +162,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         is delivered; without threads it is sent inside this call. Whether nothing waits any more. Raises
         ``VisitorCodeInvalid``.
         """
+        notice_fork()
         if visitor_code is None:
             self._reporter.report_all(self.ruleset.index, or_activity=True)
         else:
@@ -172,9 +179,11 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
         Evaluations go on from what is there.
         """
+        notice_fork()
+        end = self._clock.monotonic() + self.configuration.shutdown_timeout_second
         self.live.stop()
         if self._sender is not None:
-            self._sender.stop()
+            self._sender.stop(max(0.0, end - self._clock.monotonic()))
         if self._data_api is not None:
             self._data_api.close()
         self.outbox.close()
@@ -383,6 +392,9 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return bind_alias(self, name)
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a KameleoonClient is not pickled: make one in each process, of the same configuration")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ALIASES]

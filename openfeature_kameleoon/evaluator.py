@@ -44,6 +44,8 @@ def check_visitor_code(code: object) -> str:
         raise VisitorCodeMissing("a visitor code must be a non-empty string")
     if len(text) > LONGEST_VISITOR_CODE:
         raise VisitorCodeInvalid(f"a visitor code has at most {LONGEST_VISITOR_CODE} characters, this has {len(text)}")
+    if text.isascii() and text.isprintable():
+        return text
     if _control_character(text):
         raise VisitorCodeInvalid("a visitor code must not contain control characters")
     try:
@@ -60,19 +62,19 @@ class Evaluator:
         "_clock",
         "_get",
         "_has_warned",
+        "_remember_holdout",
         "_reporter",
         "_reports_context",
         "store",
     )
 
-    def __init__(
-        self, store: VisitorStore, reporter: Reporter, clock: Clock, *, reports_context: bool = True
-    ) -> None:
+    def __init__(self, store: VisitorStore, reporter: Reporter, clock: Clock, *, reports_context: bool = True) -> None:
         self.store = store
         self._get = store.get
         self._reporter = reporter
         self._clock = clock
         self._has_warned = False
+        self._remember_holdout = self._note_holdout
         self._reports_context = reports_context
 
     def evaluate(
@@ -102,7 +104,7 @@ class Evaluator:
             decide = ruleset.decisions[key]
         except KeyError:
             decide = ruleset.decide(key)
-        evaluation = decide(visitor, self._remember_holdout)
+        evaluation = decide(visitor, self._remember_holdout)  # bound once: to bind it costs what a flag look-up does
         exposure = evaluation.exposure
         if exposure is not None:
             assignment = visitor.assignments.get(exposure.experiment_id)
@@ -162,7 +164,7 @@ class Evaluator:
                     visitor.note_unsent(exposure)
         return visitor
 
-    def _remember_holdout(self, visitor: Visitor, exposure: Exposure) -> None:
+    def _note_holdout(self, visitor: Visitor, exposure: Exposure) -> None:
         """Reported whatever the caller says of tracking, as Kameleoon's clients do (4.2)."""
         if not _is_reported(visitor, exposure):
             self._remember(visitor, exposure, is_tracked=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from .transport.attempts import Attempt, RequestType
 
@@ -48,8 +49,7 @@ class HttpRequestFailureReason(Enum):
     """There was none in time, or the client was closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequestFailure:
+class HttpRequestFailure(msgspec.Struct, frozen=True):
     """How a request failed; ``http_status`` stands with HTTP_STATUS alone, ``cause`` with EXCEPTION alone."""
 
     reason: HttpRequestFailureReason
@@ -66,8 +66,7 @@ class DatafileSource(Enum):
     """A real-time event."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatafileUpdate:
+class DatafileUpdate(msgspec.Struct, frozen=True):
     """A data file was put to use; ``date_modified`` is its own word for its age, in Unix milliseconds, or 0."""
 
     source: DatafileSource

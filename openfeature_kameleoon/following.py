@@ -5,7 +5,6 @@ The network's modules are imported only where a network source is made: a data f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 

@@ -1,16 +1,27 @@
 """What a forked child must make anew: locks that a thread of the parent held at that moment, connections, threads.
 
 First everything is renewed, then threads are started: none of them meets anything that is still the parent's.
-A fork waits a moment for what it must not interrupt, never for longer.
+A fork waits a moment for what it must not interrupt, never for longer. One that Python is not told of is noticed later.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from typing import Protocol
 
-__all__ = ["Pausable", "Renewable", "Resumable", "pause_while_forking", "renew_after_fork", "resume_after_fork"]
+from .under_uwsgi import call_in_workers
+
+__all__ = [
+    "Pausable",
+    "Renewable",
+    "Resumable",
+    "notice_fork",
+    "pause_while_forking",
+    "renew_after_fork",
+    "resume_after_fork",
+]
 
 
 class Renewable(Protocol):
@@ -57,6 +68,30 @@ def pause_while_forking(owner: Pausable) -> None:
     _pausable.add(owner)
 
 
+class _Here:
+    """The process that everything was made for."""
+
+    def __init__(self) -> None:
+        self.enter()
+
+    def enter(self) -> None:
+        """It is this one."""
+        self.process = os.getpid()
+        self.lock = threading.Lock()
+
+
+_here = _Here()
+
+
+def notice_fork() -> None:
+    """In a child that was forked behind Python's back make everything anew, unless that is done; cheap elsewhere."""
+    if os.getpid() != _here.process:
+        with _here.lock:
+            if os.getpid() != _here.process:
+                _renew_all()
+                _here.enter()
+
+
 def _pause_all() -> None:
     for owner in list(_pausable):
         owner.pause()
@@ -65,6 +100,11 @@ def _pause_all() -> None:
 def _proceed_all() -> None:
     for owner in list(_pausable):
         owner.proceed()
+
+
+def _forked() -> None:
+    _here.enter()
+    _renew_all()
 
 
 def _renew_all() -> None:
@@ -76,4 +116,5 @@ def _renew_all() -> None:
 
 # Once for the process: the interpreter's list of fork handlers is one from which nothing can be taken off.
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(before=_pause_all, after_in_parent=_proceed_all, after_in_child=_renew_all)
+    os.register_at_fork(before=_pause_all, after_in_parent=_proceed_all, after_in_child=_forked)
+    call_in_workers(notice_fork)

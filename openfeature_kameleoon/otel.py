@@ -87,13 +87,13 @@ METRICS: Mapping[str, Metric] = {
         COUNTER,
         "{event}",
         "Events of requests that failed, each time that they did.",
-        _one(lambda status: status.sender and status.sender.retried),
+        _one(lambda status: None if status.sender is None else status.sender.retried),
     ),
     "kameleoon.events.failing": Metric(
         GAUGE,
         "s",
         "How long no events could be delivered.",
-        _one(lambda status: status.sender and status.sender.seconds_failing),
+        _one(lambda status: None if status.sender is None else status.sender.seconds_failing),
     ),
 }
 """All metrics by name; with the attributes ``kameleoon.site_code`` and, if there is one, ``kameleoon.environment``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from weakref import WeakMethod
 
 from openfeature.evaluation_context import EvaluationContext
@@ -98,6 +98,9 @@ class KameleoonProvider(AbstractProvider):
         self._live = self.client.live
         self._evaluate = self.client.evaluator.evaluate
         self._live.add_listener(_as_long_as_it_lives(self._pass_on))
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a KameleoonProvider is not pickled: make one in each process, of the same configuration")
 
     def get_metadata(self) -> Metadata:
         """The provider's name; the same object each time, since the SDK asks at every evaluation."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from .datafile.freshness import Status
 from .tracking.outbox import OutboxStatus
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["ClientStatus"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientStatus:
+class ClientStatus(msgspec.Struct, frozen=True):
     """Where things stand at one moment. ``sender`` is ``None`` for a client that sends nothing."""
 
     data_file: Status

@@ -25,10 +25,12 @@ __all__ = [
     "drips",
     "gzip_bomb",
     "hangs",
+    "late",
     "reply",
     "resets",
     "response_bytes",
     "sends",
+    "then_hangs",
     "tunnels",
     "wait_until",
 ]
@@ -103,6 +105,26 @@ def hangs() -> Answer:
     """Not a byte until the server ends."""
 
     def answer(_: socket.socket, ending: threading.Event) -> bool:
+        ending.wait()
+        return False
+
+    return answer
+
+
+def late(seconds: float, then: Answer) -> Answer:
+    """Not a byte for so many seconds, then this; whether or not the client is still there."""
+
+    def answer(connection: socket.socket, ending: threading.Event) -> bool:
+        return not ending.wait(seconds) and then(connection, ending)
+
+    return answer
+
+
+def then_hangs(first: Answer) -> Answer:
+    """This, and then not a byte more until the server ends."""
+
+    def answer(connection: socket.socket, ending: threading.Event) -> bool:
+        first(connection, ending)
         ending.wait()
         return False
 

@@ -162,7 +162,7 @@ class Evaluations:
         self.outbox = MemoryOutbox()
         self.store = MemoryVisitorStore(idle_seconds=HALF_AN_HOUR, max_bytes=10_000_000, clock=self.clock)
         self.evaluator = Evaluator(
-            self.store, Reporter(self.store, self.outbox), self.clock, reports_context=reports_context
+            self.store, Reporter(self.store, self.outbox, self.clock), self.clock, reports_context=reports_context
         )
         index = DataFileIndex.read(as_bytes(content))
         self.ruleset = Ruleset(index, scope=Scope(self.clock.time, lambda: 0.0, "PYTHON", "3.22.2"))

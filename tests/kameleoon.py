@@ -11,15 +11,16 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from openfeature_kameleoon.transport.urls import Endpoints
-from tests.chaos import Answer, ChaosServer, Received, reply, wait_until
+from tests.chaos import Answer, ChaosServer, Received, late, reply, wait_until
 from tests.vectors import as_bytes
 
-__all__ = ["DATA_FILE", "EVENTS", "MAP", "ROUTES", "SSE", "TOKEN", "VISITOR", "FakeKameleoon"]
+__all__ = ["DATA_FILE", "EVENTS", "MAP", "ROUTES", "SSE", "TOKEN", "VISITOR", "FakeKameleoon", "Fault"]
 
 DATA_FILE, SSE, EVENTS = "/v3/", "/sse", "/visit/events"
 VISITOR, MAP, TOKEN = "/visit/visitor", "/map/map", "/oauth/token"
@@ -28,8 +29,35 @@ ROUTES = (DATA_FILE, SSE, EVENTS, VISITOR, MAP, TOKEN)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n"
 
 
+class Fault(NamedTuple):
+    """A way to fail; ``takes``: the events are taken before it, which the client cannot know."""
+
+    answer: Answer
+    takes: bool = False
+
+
+class _Misbehaviour:
+    """Which requests fail, and how: at random, yet each fault as often as any other."""
+
+    def __init__(self, faults: Sequence[Fault], rate: float, random: Random) -> None:
+        self._faults = faults
+        self._rate = rate
+        self._random = random
+        self._deck: list[Fault] = []
+
+    def draw(self) -> Fault | None:
+        if self._random.random() >= self._rate:
+            return None
+        if not self._deck:
+            self._deck = self._random.sample(self._faults, len(self._faults))
+        return self._deck.pop()
+
+
 class FakeKameleoon(ChaosServer):
-    """Serves one site. ``lines`` are the event lines of tracking requests that were answered with success.
+    """Serves one site. ``lines`` are the event lines of tracking requests that were taken, one for each time.
+
+    ``doubtful`` are the numbers of lines of those among them that were answered with a failure, or not at all;
+    ``faults`` counts requests that failed at random. An answer to events takes ``seconds_for_events`` to come.
 
     ``tokens`` are handed out in turn, the last one for ever. ``visitors`` and ``values`` hold the answers of the
     Data API by visitor code and by key. Everything may be changed while it runs.
@@ -37,11 +65,16 @@ class FakeKameleoon(ChaosServer):
 
     def __init__(self, data_file: object = None) -> None:
         self.lines: list[str] = []
+        self.doubtful: list[int] = []
+        self.faults = 0
+        self.seconds_for_events = 0.0
         self.visitors: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
         self.tokens: list[tuple[str, int]] = [("token-1", 3600)]
         self._failures: dict[str, list[Answer]] = {route: [] for route in ROUTES}
         self._down: dict[str, Answer] = {}
+        self._misbehaviours: dict[str, _Misbehaviour] = {}
+        self._refusals: _Misbehaviour | None = None
         self._streams: list[socket.socket] = []
         self._opening = threading.Lock()  # a client may act as soon as it has the head
         self._version = 0
@@ -109,6 +142,16 @@ class FakeKameleoon(ChaosServer):
             else:
                 self._down[route] = answer
 
+    def fail_at_random(self, route: str, faults: Sequence[Fault], *, rate: float, random: Random) -> None:
+        """Have this share of a route's requests fail, until told otherwise by a rate of 0."""
+        with self._lock:
+            self._misbehaviours[route] = _Misbehaviour(faults, rate, random)
+
+    def fail_connections_at_random(self, answers: Sequence[Answer], *, rate: float, random: Random) -> None:
+        """Have this share of new connections end so, before a byte of a request is read; by a rate of 0 it is over."""
+        with self._lock:
+            self._refusals = _Misbehaviour([Fault(answer) for answer in answers], rate, random)
+
     # What it was asked ----------------------------------------------------------------------------------------------
 
     @property
@@ -149,7 +192,25 @@ class FakeKameleoon(ChaosServer):
             return reply(404)
         if self._failures[route]:
             return self._failures[route].pop(0)
+        if route in self._misbehaviours and (fault := self._misbehaviours[route].draw()) is not None:
+            self.faults += 1
+            if fault.takes:
+                self.doubtful.append(self._take_lines(request))
+            return fault.answer
         return self._down.get(route) or ANSWERS[route](self, request)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            fault = None if self._refusals is None else self._refusals.draw()
+            self.faults += fault is not None
+        if fault is None:
+            super()._serve(connection)
+            return
+        with contextlib.suppress(OSError):  # the client left, or close() ended it
+            fault.answer(connection, self._ending)
+        with self._lock:
+            self._connections.discard(connection)
+        connection.close()
 
     def _data_file(self, request: Received) -> Answer:
         stamp = f"Thu, 01 Jan 2026 00:{self._version // 60:02}:{self._version % 60:02} GMT"
@@ -180,8 +241,13 @@ class FakeKameleoon(ChaosServer):
             self._streams.remove(stream)
 
     def _take_events(self, request: Received) -> Answer:
-        self.lines += request.body.decode().split("\n")
-        return reply(200)
+        self._take_lines(request)
+        return late(self.seconds_for_events, reply(200)) if self.seconds_for_events else reply(200)
+
+    def _take_lines(self, request: Received) -> int:
+        lines = request.body.decode().split("\n")
+        self.lines += lines
+        return len(lines)
 
     def _visitor(self, request: Received) -> Answer:
         query = dict(parse_qsl(urlsplit(request.target).query))

@@ -76,7 +76,7 @@ class RedisServer:
         try:
             yield client
         finally:
-            client.close()
+            client.connection_pool.disconnect()
 
     def run(self, *command: str | bytes) -> Any:
         """The answer to one command."""

@@ -47,6 +47,7 @@ LAYERS = (
     ),
     (
         *("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),
+        *("ending", "under_uwsgi"),
         *("events", "kameleoon_logger", "off_loop", "outages"),
     ),
 )

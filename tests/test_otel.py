@@ -7,7 +7,7 @@ import json
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from openfeature import api
@@ -15,7 +15,7 @@ from openfeature.contrib.hook.opentelemetry import TracingHook
 from openfeature.evaluation_context import EvaluationContext
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -42,7 +42,7 @@ class Meters:
         figures: dict[str, dict[str, Any]] = {}
         for of_resource in data.resource_metrics if data else ():
             for metric in of_resource.scope_metrics[0].metrics:
-                for point in metric.data.data_points:
+                for point in cast("list[NumberDataPoint]", metric.data.data_points):
                     attributes = dict(point.attributes or {})
                     assert attributes.pop("kameleoon.site_code") == "site"
                     figures.setdefault(metric.name, {})[str(attributes.get("reason", ""))] = point.value

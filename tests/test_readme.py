@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,11 +112,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: ChaosServ
 
 @pytest.fixture
 def namespace() -> Iterator[dict[str, Any]]:
-    """Names of a program; what it leaves open is closed."""
+    """Names of a program; what it leaves open is closed, and its handlers are removed."""
     names: dict[str, Any] = {"__name__": "program"}
+    on_termination = signal.getsignal(signal.SIGTERM)
 
     yield names
 
+    signal.signal(signal.SIGTERM, on_termination)
     api.shutdown()
     for value in names.values():
         if isinstance(value, KameleoonProvider | KameleoonClient):

@@ -69,6 +69,11 @@ class Source:
         return self.data_file or f"site {self.site_code}"
 
     @property
+    def site(self) -> str:
+        """The site's code, or what stands for it where the data file is a file."""
+        return self.site_code or OFFLINE
+
+    @property
     def _is_on_disk(self) -> bool:
         try:
             return self.data_file is not None and urlsplit(self.data_file).scheme not in ("http", "https")
@@ -78,18 +83,27 @@ class Source:
     @contextmanager
     def client(self) -> Iterator[KameleoonClient]:
         """A client that has loaded the data file. Fails with what kept it from that."""
-        with loaded(self.site_code or OFFLINE, self._configuration()) as client:
+        with loaded(self.site, self._configuration()) as client:
             yield client
 
     def fetch(self) -> bytes:
         """The data file's bytes as they are. Raises ``DataFileInvalid`` and ``RequestFailed``."""
         configuration = self._configuration()
-        source = source_of(self.site_code or OFFLINE, configuration)
+        source = source_of(self.site, configuration)
         fetched = source.fetch(configuration.default_timeout_second)
         assert fetched is not NOT_MODIFIED  # that is said only to who has accepted something before
         return fetched.raw
 
+    def live_configuration(self) -> KameleoonClientConfiguration:
+        """The settings of a process of the site, which connects as it would and sends no events."""
+        return replace(self._settings(), send_events=False, redis_url=None)
+
     def _configuration(self) -> KameleoonClientConfiguration:
+        settings = self._settings()
+        nothing = {"cache_directory": None, "tracking_directory": None, "redis_url": None}
+        return replace(settings, **nothing, send_events=False, multi_threading=False)
+
+    def _settings(self) -> KameleoonClientConfiguration:
         given: dict[str, Any] = {}
         if self.environment is not None:
             given["environment"] = self.environment
@@ -101,10 +115,6 @@ class Source:
             KameleoonClientConfiguration() if is_default else load_configuration(self.config),
             **given,
             data_file=self.data_file,
-            cache_directory=None,
-            tracking_directory=None,
-            send_events=False,
-            multi_threading=False,
         )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Literal
+
+import msgspec
 
 from ..clock import Clock
 from .freshness import Freshness, Origin, Standing, State
@@ -41,8 +42,7 @@ EVENT_KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change, told once."""
 
     kind: EventKind

@@ -7,10 +7,11 @@ what is in use is confirmed as long as it tells of none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from ..clock import Clock
 
@@ -47,8 +48,7 @@ class StreamState(Enum):
     WAITING = "waiting"  # for the time of the next attempt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamStatus:
+class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Where the stream stands at one moment; it is counted from when it was switched on."""
 
     state: StreamState = StreamState.OFF
@@ -65,8 +65,7 @@ class StreamStatus:
 NO_STREAM = StreamStatus()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Where things stand at one moment."""
 
     state: State
@@ -88,8 +87,7 @@ class Standing(NamedTuple):
     is_fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """How what a source says is to be taken."""
 
     origin: Literal["file", "network"]

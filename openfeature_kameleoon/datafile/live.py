@@ -11,10 +11,11 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Generic
+
+import msgspec
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, Initialization, KameleoonError
@@ -170,7 +171,7 @@ class LiveDataFile(Generic[R]):
         """Where things stand now."""
         with self._lock:
             status = self._freshness.status(self._date_modified)
-        return status if self._stream is None else replace(status, stream=self._stream.status())
+        return status if self._stream is None else msgspec.structs.replace(status, stream=self._stream.status())
 
     def add_listener(self, listener: Listener) -> None:
         """Have events delivered: on the background thread, or without threads inside ``refresh``."""

@@ -11,11 +11,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, KameleoonError
@@ -36,8 +37,7 @@ class NotModified(Enum):
 NOT_MODIFIED = NotModified.NOT_MODIFIED
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """A data file as it came, not judged yet."""
 
     raw: bytes

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 from ..errors import RequestFailed
 from .outbox import Batch, Outbox
@@ -60,8 +61,7 @@ def verdict(status: int) -> Verdict:
     return Verdict.REJECTED if 400 <= status < 500 and status not in ABOUT_THE_PLACE else Verdict.LATER
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a round ended: with a problem when the server failed, of which ``answer`` is what it said, if anything."""
 
     problem: str = ""

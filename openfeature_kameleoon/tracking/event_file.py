@@ -13,12 +13,23 @@ import sys
 import zlib
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from .events import Line
 from .spool import FORMAT, Claim
 
-__all__ = ["PAGE_BYTES", "EventFile", "Front", "Row", "Summary", "inherited_files", "is_damage", "plain_reason"]
+__all__ = [
+    "PAGE_BYTES",
+    "Entry",
+    "EventFile",
+    "Front",
+    "Row",
+    "Summary",
+    "inherited_files",
+    "is_damage",
+    "plain_reason",
+]
 
 PAGE_BYTES = 1024
 """Each commit writes whole pages: small ones keep the log small."""
@@ -56,6 +67,15 @@ CREATE TABLE dead (number INTEGER PRIMARY KEY, time REAL, visitor, line TEXT, re
 PRAGMA user_version = {FORMAT};
 COMMIT;
 """
+
+
+class Entry(NamedTuple):
+    """An event to write; ``time`` is the wall clock's."""
+
+    visitor_code: str
+    line: Line
+    user_agent: str | None
+    time: float
 
 
 class Row(NamedTuple):
@@ -113,17 +133,17 @@ class EventFile:
             self._reader = _connected(claim, READER_WAITS_SECONDS)
             self._reader.text_factory = bytes  # of a damaged file it may be no text
             self._reader.execute("PRAGMA query_only = ON")
-        except BaseException:
+        except BaseException:  # whatever it is, both are open
             self.close()
             raise
 
     # The writing connection -------------------------------------------------------------------------------------------
 
-    def write(self, ids: Sequence[int], time: float, events: Sequence[tuple[str, Line, str | None]]) -> None:
-        """Commit events of (visitor code, line, user agent), all or none."""
+    def write(self, ids: Sequence[int], entries: Sequence[Entry]) -> None:
+        """Commit events, all or none."""
         values: list[object] = []
         size = 0
-        for number, (code, (rank, text), agent) in zip(ids, events, strict=True):
+        for number, (code, (rank, text), agent, time) in zip(ids, entries, strict=True):
             stored = (_storable(code), rank, _storable(text), None if agent is None else _storable(agent))
             values += (number, time, *stored, _checksum(*stored))
             size += len(text)
@@ -134,7 +154,7 @@ class EventFile:
             try:
                 self._writer.executemany(_insert(1), (values[at : at + 7] for at in range(0, len(values), 7)))
                 self._writer.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interrupt, too, would leave half of them
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
@@ -169,10 +189,9 @@ class EventFile:
         """The events that follow the one with this id, and the ids of damaged ones among them."""
         rows: list[Row] = []
         damaged: list[int] = []
-        for number, visitor, rank, text, agent, checksum in self._reader.execute(
-            "SELECT id, visitor, rank, line, user_agent, checksum FROM events WHERE id > ? ORDER BY id LIMIT ?",
-            (after, most),
-        ).fetchall():
+        for number, visitor, rank, text, agent, checksum in self._following(
+            "visitor, rank, line, user_agent, checksum", after, most
+        ):
             whole = type(visitor) is type(text) is bytes and type(rank) is int and type(agent) in (bytes, type(None))
             if whole and _checksum(visitor, rank, text, agent) == checksum:
                 line = Line(rank, _text(text))
@@ -183,13 +202,23 @@ class EventFile:
 
     def front(self, after: int, most: int) -> list[Front]:
         """The age of the events that follow the one with this id."""
-        found = self._reader.execute(
-            "SELECT id, time, visitor FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, most)
-        ).fetchall()
         return [
-            Front(number, time if isinstance(time, float) else 0.0, bytes(visitor or b"").decode(errors="replace"))
-            for number, time, visitor in found
+            Front(
+                number,
+                time if isinstance(time, float) else 0.0,
+                visitor.decode(errors="replace") if isinstance(visitor, bytes) else "",
+            )
+            for number, time, visitor in self._following("time, visitor", after, most)
         ]
+
+    def _following(self, columns: str, after: int, most: int) -> list[tuple[Any, ...]]:
+        found = self._reader.execute(
+            f"SELECT id, {columns} FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, most)
+        ).fetchall()
+        for earlier, later in pairwise([(after,), *found]):
+            if earlier[0] >= later[0]:  # or whoever asks for what follows the last would go round in circles
+                raise sqlite3.DatabaseError("events are out of order")
+        return found
 
     def summary(self) -> Summary | None:
         """What waits in the file; ``None`` when its owner died while making it."""
@@ -212,6 +241,11 @@ class EventFile:
         """
         _, pages, moved = self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return pages, moved
+
+    def truncate(self) -> None:
+        """The same where nobody writes, and leave nothing of the log."""
+        self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.log_pages = self.moved_pages = 0
 
     # Both -------------------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ..transport.urls import encode_uri
+from ..transport.encoding import encode_uri
 from ..visitors.data import Browser, CustomData, Device, Geolocation, OperatingSystem, PageView
 from ..visitors.traits import Exposure, RecordedConversion, TargetedSegment, VisitHistory
 
@@ -71,13 +72,15 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Report(msgspec.Struct, frozen=True, gc=False):
     """What one call has to report of one visitor; at least one event.
 
-    ``is_mapping_value``: the server knows the code as a user id, not as a visitor code (6.6).
+    ``is_mapping_value``: the server knows the code as a user id, not as a visitor code (6.6). ``time``, monotonic, is
+    from when on it may get too old.
     """
 
     visitor_code: str
     events: tuple[Event, ...]
     is_mapping_value: bool = False
     user_agent: str | None = None
+    time: float = inf
 
 
 class Line(NamedTuple):

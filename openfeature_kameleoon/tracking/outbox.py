@@ -10,11 +10,9 @@ import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import NamedTuple, Protocol
-
-import msgspec
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..forking import renew_after_fork
@@ -25,8 +23,6 @@ __all__ = ["Batch", "MemoryOutbox", "Outbox", "OutboxStatus"]
 _log = logging.getLogger(__name__)
 
 DEFAULT_CAPACITY = 100_000
-
-MOST_IN_A_TUPLE = 8
 
 
 class OutboxStatus(NamedTuple):
@@ -86,23 +82,6 @@ class Outbox(Protocol):
         """Let go of files; what waits in memory is lost, what waits on disk is adopted by a later process."""
 
 
-class _Waiting(msgspec.Struct, gc=False):
-    """What waits of one visitor, and since when by the monotonic clock; a tuple is what the collector lets alone."""
-
-    reports: tuple[Report, ...] | list[Report]
-    since: float
-
-    def add(self, reports: Iterable[Report]) -> None:
-        if isinstance(self.reports, tuple) and len(self.reports) < MOST_IN_A_TUPLE:
-            self.reports = (*self.reports, *reports)
-        else:
-            self.reports = [*self.reports] if isinstance(self.reports, tuple) else self.reports
-            self.reports.extend(reports)
-
-    def events(self) -> int:
-        return sum(len(report.events) for report in self.reports)
-
-
 class MemoryOutbox:
     """An outbox that lives and dies with the process: ``capacity`` events at most.
 
@@ -118,7 +97,7 @@ class MemoryOutbox:
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may evaluate flags in the middle of a put
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._waiting: OrderedDict[str, list[Report]] = OrderedDict()
         self._accepted = self._delivered = self._pending = 0
         self._dropped: Counter[str] = Counter(queue_full=0)
 
@@ -131,15 +110,15 @@ class MemoryOutbox:
 
     def put(self, report: Report) -> None:
         """Append to what waits of the visitor."""
-        count = len(report.events)
+        code, count = report.visitor_code, len(report.events)
         with self._lock:
-            waiting = self._waiting.get(report.visitor_code)
-            if waiting is None:
-                self._waiting[report.visitor_code] = _Waiting((report,), self._monotonic())
-            else:
-                waiting.add((report,))
+            # A signal handler runs between two calls: it may put, too, or raise. So there is no call before the last.
             self._accepted += count
             self._pending += count
+            if code in self._waiting:
+                self._waiting[code].append(report)
+            else:
+                self._waiting[code] = [report]
             if self._pending > self._capacity:
                 self._make_room()
 
@@ -149,13 +128,13 @@ class MemoryOutbox:
 
     def take(self, most: int) -> list[Batch]:
         """Visitors that wait, longest first, until there are ``most`` events, and one visitor at least."""
-        taken: list[tuple[str, _Waiting]] = []
+        taken: list[tuple[str, list[Report]]] = []
         with self._lock:
             left = most
             while self._waiting and left > 0:
                 taken.append(self._waiting.popitem(last=False))
-                left -= taken[-1][1].events()
-        return [batch for code, waiting in taken if (batch := self._written(code, waiting)) is not None]
+                left -= _events(taken[-1][1])
+        return [batch for code, reports in taken if (batch := self._written(code, reports)) is not None]
 
     def delivered(self, batches: Iterable[Batch]) -> None:
         """Forget these."""
@@ -168,11 +147,8 @@ class MemoryOutbox:
         """Put these back in front, before what has come of the same visitors since."""
         with self._lock:
             for batch in reversed(list(batches)):
-                waiting: _Waiting = batch.key  # type: ignore[assignment]  # this outbox made it
-                since = self._waiting.pop(batch.visitor_code, None)
-                if since is not None:
-                    waiting.add(since.reports)
-                self._waiting[batch.visitor_code] = waiting
+                reports: list[Report] = batch.key  # type: ignore[assignment]  # this outbox made it
+                self._waiting[batch.visitor_code] = reports + self._waiting.pop(batch.visitor_code, [])
                 self._waiting.move_to_end(batch.visitor_code, last=False)
 
     def drop(self, batches: Iterable[Batch], reason: str) -> None:
@@ -184,11 +160,11 @@ class MemoryOutbox:
         horizon = self._monotonic() - seconds
         with self._lock:
             while self._waiting:
-                code, waiting = next(iter(self._waiting.items()))
-                if waiting.since > horizon:
+                code, reports = next(iter(self._waiting.items()))
+                if reports[0].time > horizon:
                     break
                 del self._waiting[code]
-                self._drop(waiting.events(), "expired")
+                self._drop(_events(reports), "expired")
 
     def status(self) -> OutboxStatus:
         """The numbers of this moment."""
@@ -198,42 +174,50 @@ class MemoryOutbox:
     def peek(self, most: int) -> list[Report]:
         """The reports that wait, longest first: to look at in tests and offline."""
         with self._lock:
-            return list(islice((report for waiting in self._waiting.values() for report in waiting.reports), most))
+            return list(islice(chain.from_iterable(self._waiting.values()), most))
 
     def withdraw(self, peeked: Iterable[Report]) -> None:
         """Forget reports that ``peek`` gave, as though they had never been put in: they wait elsewhere from now on."""
         with self._lock:
             for code, group in groupby(peeked, key=attrgetter("visitor_code")):
-                waiting = self._waiting.get(code)
-                if waiting is not None:
-                    gone = [mine for mine, theirs in zip(waiting.reports, group, strict=False) if mine is theirs]
-                    waiting.reports = waiting.reports[len(gone) :]
-                    if not waiting.reports:
-                        del self._waiting[code]
-                    count = sum(len(report.events) for report in gone)
-                    self._accepted -= count
-                    self._pending -= count
+                reports = self._waiting.get(code, [])
+                gone = [mine for mine, theirs in zip(reports, group, strict=False) if mine is theirs]
+                del reports[: len(gone)]
+                if gone and not reports:
+                    del self._waiting[code]
+                self._accepted -= _events(gone)
+                self._pending -= _events(gone)
 
-    def _written(self, code: str, waiting: _Waiting) -> Batch | None:
+    def _written(self, code: str, reports: list[Report]) -> Batch | None:
         try:
-            lines = [line for report in waiting.reports for line in lines_of(report)]
+            lines = [line for report in reports for line in lines_of(report)]
         except Exception as error:  # foreign data that no check foresaw: it costs only its visitor's batch
             _log.warning("events that cannot be written are dropped: %s", type(error).__name__)
-            self._drop(waiting.events(), "invalid")
+            self._drop(_events(reports), "invalid")
             return None
-        return Batch(code, block(lines, waiting.reports[-1].user_agent), waiting)
+        return Batch(code, block(lines, reports[-1].user_agent), reports)
 
     def _make_room(self) -> None:
         while self._pending > self._capacity and self._waiting:
-            code, waiting = next(iter(self._waiting.items()))
-            if len(self._waiting) > 1 or len(waiting.reports) == 1:
-                del self._waiting[code]
-                self._drop(waiting.events(), "queue_full")
-            else:  # nobody else waits: it gives up what is oldest of its own
-                oldest, *waiting.reports = waiting.reports
-                self._drop(len(oldest.events), "queue_full")
+            for code in self._waiting:  # the first, found without a call
+                break
+            reports = self._waiting[code]
+            # Where nobody else waits, a visitor gives up what is oldest of its own.
+            leaving = reports[:] if len(self._waiting) > 1 else reports[:1]
+            count, size = _events(leaving), len(leaving)
+            # No call from here on, as in put; what a signal handler has changed meanwhile is looked at again.
+            if code in self._waiting and self._waiting[code] is reports and reports[0] is leaving[0]:
+                del reports[:size]
+                if not reports:
+                    del self._waiting[code]
+                self._dropped["queue_full"] += count
+                self._pending -= count
 
     def _drop(self, count: int, reason: str) -> None:
         with self._lock:
             self._dropped[reason] += count
             self._pending -= count
+
+
+def _events(reports: Iterable[Report]) -> int:
+    return sum(len(report.events) for report in reports)

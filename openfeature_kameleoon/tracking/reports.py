@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.index import DataFileIndex
-from ..forking import resume_after_fork
+from ..forking import notice_fork, resume_after_fork
 from ..visitors.data import CustomData
 from ..visitors.store import VisitorStore
 from ..visitors.traits import Exposure, LegalConsent, RecordedConversion
@@ -26,9 +27,12 @@ DELIVERY = "TARGETED_DELIVERY"
 class Reporter:
     """Hands to the outbox what visitors have to report. ``random`` draws the nonces of events."""
 
-    def __init__(self, store: VisitorStore, outbox: Outbox, random: Random | None = None) -> None:
+    def __init__(
+        self, store: VisitorStore, outbox: Outbox, clock: Clock = SYSTEM_CLOCK, random: Random | None = None
+    ) -> None:
         self._store = store
         self._outbox = outbox
+        self._monotonic = clock.monotonic
         self._random = random or Random()
         self._draw = self._random.getrandbits
         resume_after_fork(self)
@@ -44,6 +48,7 @@ class Reporter:
 
         With ``or_activity``, where nothing is to be told of a visitor who may be tracked, that it is there.
         """
+        notice_fork()
         with self._store.lock:
             if visitor.is_unique_identifier and visitor.hashing_code is None and index.mapping_index is not None:
                 self._store.add_data(visitor, [CustomData(index.mapping_index, visitor.code)], index)
@@ -57,7 +62,7 @@ class Reporter:
         if events:
             is_mapping_value = visitor.is_unique_identifier and visitor.hashing_code != visitor.code
             user_agent = None if traits.user_agent is None else traits.user_agent.value
-            self._outbox.put(Report(visitor.code, tuple(events), is_mapping_value, user_agent))
+            self._outbox.put(Report(visitor.code, tuple(events), is_mapping_value, user_agent, self._monotonic()))
 
     def report_all(self, index: DataFileIndex, *, or_activity: bool = False) -> None:
         """The same for every visitor of whom anything is known that could be reported."""

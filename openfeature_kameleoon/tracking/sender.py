@@ -6,19 +6,20 @@ What is sent and how it is settled is delivery.py's business. Without threads al
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import inf
 from random import Random
 
+import msgspec
+
 from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.scan import breathing
-from ..forking import renew_after_fork, resume_after_fork
+from ..ending import AtEnd
+from ..forking import notice_fork, renew_after_fork, resume_after_fork
 from ..transport.foreign_text import printable
 from ..transport.retry import Backoff, retry_after
 from .delivery import MOST_CHARACTERS, Answer, Delivery, Outcome
@@ -45,8 +46,7 @@ SHARE_OF_OUTAGE = 0.25
 SAME_DROP_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class SenderStatus:
+class SenderStatus(msgspec.Struct, frozen=True):
     """How sending goes; times are in seconds."""
 
     requests: int
@@ -107,6 +107,7 @@ class Sender:
         self._delivery = Delivery(outbox, self._send)
         self._most = MOST_EVENTS
         self._next = 0.0
+        self._is_asked = False
         self._failing_since = inf
         self._last_error = ""
         self._told_dropped: dict[str, int] = {}
@@ -131,6 +132,7 @@ class Sender:
                 return
             self._run = run = _Run()
         _started.add(self)
+        _at_end.arm()
         if self._threads:
             self._spawn(run)
 
@@ -143,7 +145,7 @@ class Sender:
         if run is None or run.thread is None:
             self._round(self._clock.monotonic() + (self._timeout if timeout is None else timeout))
         else:
-            self._next = -inf
+            self._is_asked = True
             run.wake.set()
             if timeout is not None:
                 with self._rounds:
@@ -169,7 +171,7 @@ class Sender:
         self._random.seed()
         self._delivery = Delivery(self._outbox, self._send)
         self._backoff.succeeded()
-        self._failing_since, self._last_error, self._next = inf, "", 0.0
+        self._failing_since, self._last_error, self._next, self._is_asked = inf, "", 0.0, False
 
     def resume(self) -> None:
         """In a forked child: a thread of its own, if the parent had one."""
@@ -189,7 +191,7 @@ class Sender:
             run, self._run = self._run, None
         if run is not None:
             self._collect()
-            run.end = self._clock.monotonic() + seconds
+            run.end = self._clock.monotonic() + max(0.0, seconds - ABORT_SECONDS)
             run.wake.set()
         return run
 
@@ -221,7 +223,8 @@ class Sender:
 
         Public for simulations on a clock of their own, with ``threads=False``.
         """
-        if self._clock.monotonic() >= self._next:
+        if self._is_asked or self._clock.monotonic() >= self._next:
+            self._is_asked = False  # before the round: what comes in the middle of it asks for another one
             try:
                 self._round(inf)
             except Exception as bug:  # the thread outlives it; the events wait
@@ -231,7 +234,7 @@ class Sender:
 
     def _drain(self, run: _Run) -> None:
         """Try until nothing waits or time is up."""
-        while self._outbox.status().pending and (left := run.end - self._clock.monotonic()) > 0:
+        while self._outbox.status().pending > 0 and (left := run.end - self._clock.monotonic()) > 0:
             self._round(run.end)
             if self._last_error:
                 run.wake.clear()
@@ -325,6 +328,7 @@ _started: weakref.WeakSet[Sender] = weakref.WeakSet()
 
 def _stop_all() -> None:
     """Send what waits when the program ends: all senders at once, none longer than its shutdown time-out."""
+    notice_fork()
     running: Iterable[Sender] = list(_started)
     asked = [(sender, sender._ask_to_end(sender._shutdown_timeout)) for sender in running]
     for sender, run in asked:
@@ -333,4 +337,4 @@ def _stop_all() -> None:
                 sender._end(run, run.end)
 
 
-atexit.register(_stop_all)
+_at_end = AtEnd(_stop_all)

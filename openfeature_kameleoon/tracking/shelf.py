@@ -55,9 +55,8 @@ class Shelf:
     # Under the lock ---------------------------------------------------------------------------------------------------
 
     def add(self, ids: Sequence[int], time: float, events: Sequence[tuple[str, Line, str | None]]) -> None:
-        """Commit events of (visitor code, line, user agent)."""
+        """Commit events of (visitor code, line, user agent), which are ``pending`` once the caller says so."""
         self.file.write(ids, time, events)
-        self.pending += len(events)
         known = self._known
         for number, (code, _, _) in zip(ids, events, strict=True):
             known[code] = number
@@ -119,7 +118,7 @@ class Shelf:
         self._under_way.difference_update(ids)
         self._after = min(self._after, min(ids) - 1)
         with self._lock:
-            self._known.setdefault(visitor_code, ids[-1])
+            self._known[visitor_code] = max(ids[-1], self._known.get(visitor_code, BEFORE_ALL))
 
     def older_than(self, time: float) -> Iterator[list[int]]:
         """What is of this time or before, and not under way, a slice at a time; it waits no more."""

@@ -103,8 +103,10 @@ class Shelves:
         """Commit events of (visitor code, line, user agent). Raises what is in ``TROUBLE``."""
         if events:
             own = self._own or self._made()
-            own.add(list(islice(self._ids, len(events))), self.now(), events)
-            self._accounts.accepted += len(events)
+            count = len(events)
+            own.add(list(islice(self._ids, count)), self.now(), events)
+            own.pending += count  # with the next line, or not at all: no call between them, hence no signal handler
+            self._accounts.accepted += count
             self.is_well("write")
 
     def write_failed(self, error: BaseException) -> None:
@@ -130,7 +132,7 @@ class Shelves:
         claim = self._spool.create()
         try:
             file = EventFile(claim, is_new=True, survives_power_loss=self._durable)
-        except BaseException:
+        except BaseException:  # whatever it is, the file is of no use
             claim.remove()
             raise
         shelf = Shelf(file, self.writing, is_own=True)
@@ -162,17 +164,26 @@ class Shelves:
         for shelf in self.all():
             if shelf.file.log_pages - shelf.file.moved_pages > often:
                 with self.reading(shelf):
-                    self._checkpoint(shelf.file)
+                    self._move_log(shelf)
                 if shelf is self._own and shelf.file.log_pages * PAGE_BYTES > self._log_bytes:
                     with contextlib.suppress(*TROUBLE):  # it grows on until that is possible
                         self._retire(self._new_shelf())
+                        with self.reading(shelf):
+                            self._move_log(shelf)
 
-    def _checkpoint(self, file: EventFile) -> None:
-        before = file.log_pages
-        pages, moved = file.checkpoint()
-        with self.writing:
-            since = file.log_pages - before
-            file.log_pages = file.moved_pages = 0 if pages == moved and not since else pages + since
+    def _move_log(self, shelf: Shelf) -> None:
+        file = shelf.file
+        if shelf is self._own:
+            before = file.log_pages
+            pages, moved = file.checkpoint()
+            with self.writing:
+                since = file.log_pages - before
+                file.log_pages = file.moved_pages = 0 if pages == moved and not since else pages + since
+        else:
+            file.truncate()
+            with self.writing:
+                if self._own is not None:
+                    self._limit(self._own)
 
     def is_clean(self, shelf: Shelf) -> bool:
         """Whether all that is settled is deleted, and more may be taken."""

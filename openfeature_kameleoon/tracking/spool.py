@@ -180,6 +180,10 @@ class Spool:
             if claim is not None:
                 yield claim
 
+    def databases(self) -> list[Path]:
+        """Files of this site, whoever owns them, the oldest first; none where there is no folder."""
+        return sorted(self.folder.glob(f"{self._prefix}*.db"), key=os.path.getmtime)
+
     def _adopted(self, lock_path: Path) -> Claim | None:
         try:
             lock_file = _opened(lock_path)

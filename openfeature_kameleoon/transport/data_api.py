@@ -81,6 +81,10 @@ class DataApi:
         url = self.endpoints.map_url(self._site_code, key)
         return _content(self._ask("GET", url, RequestType.REMOTE_DATA, timeout), "remote data")
 
+    def has_token(self, timeout: float) -> bool:
+        """Whether there is an access token, or one is to be had within ``timeout`` seconds (1.10)."""
+        return self._tokens is not None and self._tokens.get(timeout) is not None
+
     def abort(self) -> None:
         """End every call that is under way on any thread: it raises ``RequestFailed``. Waits for none."""
         self._aborts += 1

@@ -8,6 +8,7 @@ Runs on the thread that makes the request. Not covered: name resolution, which P
 from __future__ import annotations
 
 import errno
+import http.client
 import io
 import math
 import os
@@ -28,7 +29,7 @@ from .exchange import CURRENT, Exchange
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
     from requests import PreparedRequest, Response
-    from urllib3 import PoolManager, ProxyManager
+    from urllib3 import HTTPResponse, PoolManager, ProxyManager
 
 __all__ = ["DeadlineAdapter"]
 
@@ -60,6 +61,8 @@ class _DeadlineSocket:
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self.plain = sock
         self.exchange = exchange
+        self.has_ended = False
+        """Whether the server has said all it will ever say."""
         exchange.watch(sock)
 
     def __getattr__(self, name: str) -> Any:  # the rest is the socket's own business
@@ -97,8 +100,13 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.plain.settimeout(self._sock.exchange.seconds_left())
-        return self._stream.readinto(buffer)
+        exchange = self._sock.exchange
+        self._sock.plain.settimeout(exchange.seconds_left())
+        count = self._stream.readinto(buffer)
+        exchange.check()  # a socket that was shut down looks as if all had come, even a proxy's consent
+        if count == 0:
+            self._sock.has_ended = True
+        return count
 
     def close(self) -> None:
         with self._sock.exchange.closing():
@@ -172,6 +180,18 @@ class _Deadlined(HTTPConnection):
         super().request(method, str.__str__(url), *args, **kwargs)
         if self._response_options is not None and isinstance(url, _Target):  # it warns of bad headers, by the target
             self._response_options = self._response_options._replace(request_url=str(url))
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's is not http.client's either
+        """Read an answer's headers, and refuse such as were cut: http.client takes the end for theirs.
+
+        Of "200 OK" and nothing more it would make an empty answer, and whoever asked would think that all went well.
+        """
+        sock = cast("_DeadlineSocket", self.sock)
+        response = super().getresponse()
+        if sock.has_ended:
+            response.close()
+            raise http.client.IncompleteRead(b"")
+        return response
 
 
 class _HTTPSConnection(_Deadlined, HTTPSConnection):

@@ -47,6 +47,7 @@ class Connecting:
         """A connected socket, signed in, or why there is none."""
         if self._is_over:
             return "closed"
+        hello: list[Command] = []
         try:
             self._connection, hello = _connection(url)
             self._connection.connect()
@@ -61,6 +62,7 @@ class Connecting:
         except Exception as error:  # other people's code, whatever it raises: there is no connection
             return reason_of(error, CONNECT_SECONDS)
         finally:
+            hello.clear()  # redis-py's exceptions go round in circles, and may keep this frame for a while
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.disconnect()

@@ -37,7 +37,9 @@ SILENCE_SECONDS = 300.0
 """After a failed fetch there is none for so long."""
 
 LONGEST_SECONDS = 1_000_000_000
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS = 0.05
+"""How long the end of a fetch is waited for; only the look-up of a name takes longer, and that is abandoned."""
+
 CREDENTIALS_REFUSED = frozenset({400, 401, 403})
 
 
@@ -141,7 +143,7 @@ class AccessTokens:
         end = time.monotonic() + CLOSING_SECONDS
         while thread is not None and thread.is_alive() and time.monotonic() < end:
             self._http.abort()  # again and again: it may not have come to its request yet
-            thread.join(0.05)
+            thread.join(0.01)
 
     def renew(self) -> None:
         """In a forked child: the token stays, a fetch under way is the parent's."""

@@ -9,13 +9,14 @@ import logging
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import ConfigSettingInvalid
 from ..protocol import SDK_NAME, SDK_VERSION
+from .encoding import encode_uri
 from .foreign_text import printable
 
-__all__ = ["VISITOR_PARTS", "Endpoints", "encode_uri", "network_domain"]
+__all__ = ["VISITOR_PARTS", "Endpoints", "network_domain"]
 
 _logger = logging.getLogger(__name__)
 
@@ -30,16 +31,6 @@ VISITOR_PARTS = (
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,126}}")
 _OF_KAMELEOON = re.compile(rf"(?:{_LABEL}\.)*kameleoon\.(?:com|eu|io|net)")
-
-
-_needs_no_encoding = re.compile(r"[A-Za-z0-9_.~!*'()-]*").fullmatch
-
-
-def encode_uri(value: str) -> str:
-    """Percent-encode a value as Kameleoon's clients do, like JavaScript's encodeURIComponent (1.3)."""
-    if _needs_no_encoding(value):  # as visitor codes mostly are, for a quarter of the time
-        return value
-    return quote(value, safe="!*'()~", errors="replace")  # a lone surrogate has no UTF-8
 
 
 def network_domain(value: str) -> str:

@@ -367,7 +367,7 @@ class RedisVisitorStore:
 
     def _may_be_lost(self, visitor: Visitor) -> bool:
         """Whether Redis was away since the visitor was read, and may have lost, or let expire, what was there."""
-        return visitor.fresh_until - self._refresh_seconds < self._link.unbroken_since
+        return visitor.fresh_until <= self._link.unbroken_since + self._refresh_seconds
 
     def _key(self, code: str) -> bytes | None:
         """Where a visitor is stored; ``None`` for what can be no visitor code."""

@@ -7,9 +7,10 @@ owns the visitor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from sys import getsizeof
 from typing import NamedTuple
+
+import msgspec
 
 from ..datafile.index import DataFileIndex
 from ..errors import ConfigSettingInvalid
@@ -36,8 +37,7 @@ MOST_PREVIOUS_VISITS = 25
 """More the server does not give."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteVisitorDataFilter:
+class RemoteVisitorDataFilter(msgspec.Struct, frozen=True):
     """What to ask the server for, of the current visit and of 1 to 25 previous ones (9.2).
 
     ``device``, ``browser``, ``operating_system`` and ``visitor_code`` say what is used of an answer that has
@@ -75,8 +75,7 @@ class PreviousVisit(NamedTuple):
     last_event: float
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteVisitorData:
+class RemoteVisitorData(msgspec.Struct, frozen=True):
     """All that was found in one answer. ``previous_visits`` are the most recent first.
 
     ``heat`` and ``scores`` are by key moment and goal, and by experiment and variation.

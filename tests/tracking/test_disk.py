@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from openfeature_kameleoon.clock import Clock
+from openfeature_kameleoon.tracking import shelves
 from openfeature_kameleoon.tracking.disk import DiskOutbox
 from openfeature_kameleoon.tracking.events import ACTIVITY, Event, Report
 from openfeature_kameleoon.tracking.outbox import Batch, Outbox, OutboxStatus
@@ -268,27 +269,28 @@ class ConservationOnDisk(Conservation):
         assert {visitor for visitor in "abc" if self.outbox.has(visitor)} <= set(self.waiting.values())
 
 
-def run(machine: type[Conservation], tmp_path: Path, **attributes: object) -> None:
-    folders = (tmp_path / str(number) for number in count())
-    case = type("Machine", (machine,), {"folders": folders, **attributes}).TestCase
-    case.settings = settings(max_examples=40, stateful_step_count=30)
+def run(machine: type[Conservation], folder: Path, **attributes: object) -> None:
+    folders = (folder / str(number) for number in count())
+    case = type("Machine", (machine,), {"folders": folders, **attributes}).TestCase  # type: ignore[attr-defined]  # of a machine
+    case.settings = settings(max_examples=100, stateful_step_count=40)
     case("runTest").runTest()
 
 
 @pytest.mark.parametrize("kind", OUTBOXES)
 def test_whatever_is_done_each_event_is_delivered_pending_or_dropped(
-    kind: Callable[[Path, Clock], Outbox], tmp_path: Path
+    kind: Callable[[Path, Clock], Outbox], fast: Path
 ) -> None:
-    run(Conservation, tmp_path, make=staticmethod(kind))
+    run(Conservation, fast, make=staticmethod(kind))
 
 
 def test_whatever_is_done_and_fails_each_event_is_delivered_pending_or_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = Faults()
     failing_statements(monkeypatch, faults)
+    monkeypatch.setattr(shelves, "MOST_ADOPTED", 1_000)  # who follows a long line adopts all that it left
 
-    run(ConservationOnDisk, tmp_path, make=staticmethod(disk_outbox), faults=faults)
+    run(ConservationOnDisk, fast, make=staticmethod(disk_outbox), faults=faults)
 
 
 # --- the process ends ---------------------------------------------------------------------------------------
@@ -514,12 +516,8 @@ def test_the_numbers_are_right_at_every_moment_while_threads_put_in_and_one_take
     seen: list[OutboxStatus] = []
 
     def put(visitor: int) -> None:
-        for number in range(puts):
-            outbox.put(
-                report(
-                    f"visitor-{visitor}-{number % 7}", (visitor << 32) + 2 * number, (visitor << 32) + 2 * number + 1
-                )
-            )
+        for number in range(visitor << 32, (visitor << 32) + 2 * puts, 2):
+            outbox.put(report(f"visitor-{visitor}-{number % 7}", number, number + 1))
 
     def take() -> None:
         while not done.is_set():

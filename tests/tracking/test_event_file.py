@@ -75,9 +75,12 @@ def test_nothing_of_an_event_is_kept_once_it_is_deleted_but_what_is_dead(file: E
 def test_a_database_grows_to_its_limit(file: EventFile) -> None:
     file.limit(20_000)
 
-    with pytest.raises(sqlite3.OperationalError, match=FULL):
+    def fill() -> None:
         for number in range(1_000):
             file.write([number], 5.0, [("a", Line(0, "x" * 500), None)])
+
+    with pytest.raises(sqlite3.OperationalError, match=FULL):
+        fill()
 
     file.limit(40_000)
     file.write([1_001], 5.0, [("a", Line(0, "x" * 500), None)])
@@ -136,23 +139,23 @@ def zeroed(content: bytes, place: int) -> bytes:
 
 
 @pytest.fixture
-def left(folder: Path) -> tuple[Path, list[str]]:
+def left(fast: Path) -> tuple[Path, list[str]]:
     """What a process left that was killed: its database, part of the events in it, and its log; and their lines."""
-    outbox = disk_outbox(folder)
+    outbox = disk_outbox(fast)
     for number in range(EVENTS):
         outbox.put(report(f"visitor-{number}", number))
         if number == EVENTS * 3 // 4:
             outbox._shelves.all()[0].file.checkpoint()
     lines = [line for batch in outbox.take(EVENTS) for line in batch.lines]
-    copy = folder / "copy"
-    shutil.copytree(folder / "events", copy)
+    copy = fast / "copy"
+    shutil.copytree(fast / "events", copy)
     outbox.close()
-    shutil.rmtree(folder / "events")
+    shutil.rmtree(fast / "events")
     return copy, lines
 
 
 def survive(damage: Callable[[bytes, int], bytes], suffix: str, left: tuple[Path, list[str]], count: int) -> None:
-    """Adopt, over and over, what is damaged in one place: nothing is raised, and nothing delivered that was not put in."""
+    """Adopt what is damaged in one place, over and over: nothing is raised, nothing delivered that was not put in."""
     copy, lines = left
     (name,) = (name for name in os.listdir(copy) if name.endswith(suffix))
     good = (copy / name).read_bytes()

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from types import FrameType
 from typing import Any
 
@@ -22,8 +23,8 @@ from tests.clock import FakeClock
 NOTHING = {"queue_full": 0}
 
 
-def report(visitor: str, *nonces: int, user_agent: str | None = None) -> Report:
-    return Report(visitor, tuple(Event(ACTIVITY, nonce) for nonce in nonces), user_agent=user_agent)
+def report(visitor: str, *nonces: int, user_agent: str | None = None, time: float = inf) -> Report:
+    return Report(visitor, tuple(Event(ACTIVITY, nonce) for nonce in nonces), user_agent=user_agent, time=time)
 
 
 def nonces(batches: list[Batch]) -> list[int]:
@@ -137,10 +138,10 @@ def test_what_is_under_way_counts_for_the_capacity_and_is_not_given_up() -> None
 def test_what_waited_too_long_is_given_up() -> None:
     clock = FakeClock()
     outbox = MemoryOutbox(clock=clock)
-    outbox.put(report("a", 1))
+    outbox.put(report("a", 1, time=clock.monotonic()))
     clock.advance(60)
-    outbox.put(report("a", 2))
-    outbox.put(report("b", 3))
+    outbox.put(report("a", 2, time=clock.monotonic()))
+    outbox.put(report("b", 3, time=clock.monotonic()))
 
     outbox.expire(60.0)
 
@@ -151,7 +152,7 @@ def test_what_waited_too_long_is_given_up() -> None:
 def test_a_jump_of_the_wall_clock_expires_nothing() -> None:
     clock = FakeClock()
     outbox = MemoryOutbox(clock=clock)
-    outbox.put(report("a", 1))
+    outbox.put(report("a", 1, time=clock.monotonic()))
 
     clock.jump(10 * 365 * 86_400)
     outbox.expire(60.0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from math import inf
 from random import Random
 
 import pytest
@@ -62,9 +63,9 @@ class Hanging(Server):
         raise RequestFailed("POST host/visit/events: ended")
 
 
-def put(outbox: MemoryOutbox, *visitors: str) -> None:
+def put(outbox: MemoryOutbox, *visitors: str, time: float = inf) -> None:
     for visitor in visitors:
-        outbox.put(Report(visitor, (Event(ACTIVITY, 7),)))
+        outbox.put(Report(visitor, (Event(ACTIVITY, 7),), time=time))
 
 
 @pytest.fixture
@@ -243,7 +244,7 @@ def test_no_server_has_itself_left_alone_for_longer_than_a_quarter_of_an_hour(
 def test_what_was_not_delivered_in_time_is_dropped(
     sender: Sender, outbox: MemoryOutbox, server: Server, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put(outbox, "a", "b")
+    put(outbox, "a", "b", time=clock.monotonic())
     server.status = 500
 
     simulate(sender, clock, DAY + 400)
@@ -365,6 +366,28 @@ def test_an_instant_flush_does_not_wait_for_the_interval(running: Callable[..., 
     assert sender.flush(timeout=5.0)
 
     assert server.lines() == 1
+
+
+def test_a_flush_in_the_middle_of_a_request_that_fails_is_one_more_try(running: Callable[..., Sender]) -> None:
+    outbox, server = MemoryOutbox(), Server()
+    server.status, server.headers = 503, {"Retry-After": "600"}
+    answer, is_under_way = server.post, threading.Event()
+    may_answer = threading.Event()
+
+    def post(body: bytes, timeout: float) -> Answered:
+        is_under_way.set()
+        assert may_answer.wait(TIMEOUT)
+        return answer(body, timeout)
+
+    server.post = post  # type: ignore[method-assign]  # the same, when it may
+    put(outbox, "a")
+    sender = running(outbox, server)
+    assert is_under_way.wait(TIMEOUT)
+
+    sender.flush()
+    may_answer.set()
+
+    wait_until(lambda: len(server.bodies) == 2)
 
 
 def test_no_thread_runs_before_the_start_nor_after_the_end() -> None:

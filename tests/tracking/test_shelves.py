@@ -9,9 +9,12 @@ import pytest
 
 from openfeature_kameleoon.tracking import shelves
 from openfeature_kameleoon.tracking.disk import DiskOutbox
+from openfeature_kameleoon.tracking.event_file import EventFile
 from openfeature_kameleoon.tracking.outbox import MemoryOutbox, OutboxStatus
+from openfeature_kameleoon.tracking.spool import Spool
 from tests.clock import FakeClock
-from tests.outboxes import Make, files, nonces, report, take_all, warnings
+from tests.outboxes import NOTHING, SITE, Make, bytes_on_disk, files, nonces, report, take_all, warnings
+from tests.sqlite_faults import LOCKED, Faults, failing_statements
 
 
 def test_what_is_adopted_comes_before_what_is_new(make: Make) -> None:
@@ -36,6 +39,52 @@ def test_only_files_of_the_same_site_are_adopted(make: Make, folder: Path) -> No
     other.close()
 
     assert make().take(10) == []
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_a_process_left_that_died_before_its_first_event_is_removed_without_a_word(
+    is_begun: bool, make: Make, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = Spool(folder, SITE).create()
+    if is_begun:
+        EventFile(claim, is_new=True).close()
+    claim.release()
+
+    assert make().take(1) == []
+    assert files(folder) == []
+    assert warnings(caplog) == []
+
+
+def test_a_file_of_which_only_the_log_is_left_is_kept_as_damaged(
+    make: Make, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = Spool(folder, SITE).create()
+    Path(f"{claim.database}-wal").write_bytes(b"something")
+    claim.release()
+
+    assert make().take(1) == []
+    assert [name.partition(".")[2] for name in files(folder)] == ["corrupt", "corrupt-wal"]
+    assert len(warnings(caplog)) == 1
+
+
+def test_a_file_that_cannot_be_opened_now_is_adopted_later(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    owner, heir = make(clock), make(clock)
+    owner.put(report("a", 1))
+    owner.close()
+    faults = Faults()
+    failing_statements(monkeypatch, faults)
+    faults.fail("PRAGMA", LOCKED)
+    assert heir.take(1) == []
+
+    faults.stop()
+    clock.advance(shelves.ADOPT_SECONDS)
+
+    assert nonces(heir.take(1)) == [1]
+    (warning,) = warnings(caplog)
+    assert f"{LOCKED}; its events are left for later" in warning
 
 
 def test_orphans_are_looked_for_once_an_hour(make: Make) -> None:
@@ -92,8 +141,8 @@ def test_a_file_that_somebody_removed_is_emptied_and_another_is_begun(
 
 
 def test_a_log_that_never_stands_still_goes_on_in_a_new_file(make: Make, folder: Path) -> None:
-    outbox = make(max_bytes=400_000)
-    count, done = 3_000, threading.Event()
+    outbox = make(max_bytes=2_000_000)
+    count, done = 5_000, threading.Event()
 
     def take() -> None:
         while not done.is_set():
@@ -109,7 +158,8 @@ def test_a_log_that_never_stands_still_goes_on_in_a_new_file(make: Make, folder:
     done.set()
     taking.join()
 
-    assert largest < 1_200_000
+    assert largest < 2_500_000
+    assert outbox._memory.status().accepted == 0
     assert sorted(take_all(outbox)) == list(range(count))
     assert len(files(folder, ".db")) == 1
 

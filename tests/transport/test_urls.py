@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.errors import ConfigSettingInvalid
-from openfeature_kameleoon.transport.urls import VISITOR_PARTS, Endpoints, encode_uri, network_domain
+from openfeature_kameleoon.transport.encoding import encode_uri
+from openfeature_kameleoon.transport.urls import VISITOR_PARTS, Endpoints, network_domain
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
 
