@@ -34,7 +34,7 @@ LAYERS = (
     ),
     (
         *("tracking", "visitors.store", "visitors.recency", "management"),
-        *("visitors.redis", "visitors.redis_writer", "visitors.write_behind"),
+        *("visitors.redis", "visitors.redis_reader", "visitors.redis_writer", "visitors.write_behind"),
         *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
         *("datafile.live", "datafile.polling", "datafile.schedule", "datafile.sources", "datafile.streaming"),
     ),

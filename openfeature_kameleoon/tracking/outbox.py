@@ -199,7 +199,7 @@ class MemoryOutbox:
 
     def _make_room(self) -> None:
         while self._pending > self._capacity and self._waiting:
-            for code in self._waiting:  # the first, found without a call
+            for code in self._waiting:  # noqa: B007  # the first, found without a call
                 break
             reports = self._waiting[code]
             # Where nobody else waits, a visitor gives up what is oldest of its own.

@@ -11,12 +11,14 @@ from .stored_form import ABSENT, KINDS, Field, encode, put, settle
 from .traits import Assignment
 from .visitor import Visitor
 
-__all__ = ["ALIAS_OF", "Changes", "More", "adopt", "changes", "join", "to_write"]
+__all__ = ["ALIAS_OF", "IS_UNIQUE", "Changes", "More", "adopt", "changes", "join", "link_to", "to_write"]
 
 Changes = dict[Field, Any]
 """Fields and their new values, ``ABSENT`` for none."""
 
 ALIAS_OF: Field = ("own", "alias_of")
+
+IS_UNIQUE: Field = ("own", "is_unique_identifier")
 
 SET_BY_HAND = {"forced", "simulated"}
 """What people take away again; anything else that is gone from Redis was lost there."""
@@ -51,6 +53,14 @@ def to_write(before: Visitor, after: Visitor) -> Changes:
             known = before.traits.pages.get(field[1])
             found[field] = More(value - (known.views if known else 0))
     return found
+
+
+def link_to(visitor: Visitor, user_id: str) -> Changes:
+    """What makes a user id another code of a visitor, in place of any that had it before (6.6)."""
+    first_code = visitor.traits.first_code
+    if user_id == first_code:  # it was another visitor's for a while: all is to be stored under it again
+        return {ALIAS_OF: ABSENT, **to_write(Visitor(user_id), visitor)}
+    return {ALIAS_OF: first_code, **({IS_UNIQUE: True} if visitor.is_unique_identifier else {})}
 
 
 def join(into: Changes, later: Changes) -> None:

@@ -1,14 +1,13 @@
 """Visitors shared by many processes through Redis: what one of them learns, all of them know.
 
-Around a store in memory, which answers: Redis is read once per visitor and second, on the caller's thread and within a
-few milliseconds, and not at all while it is away. Writing is redis_writer.py's (specs/kameleoon-sdk.md 6.2 to 6.7).
+Around a store in memory, which answers: Redis is read (redis_reader.py) once per visitor and second, and not at all
+while it is away. Changes are noted under a lock, and written by redis_writer.py (specs/kameleoon-sdk.md 6.2 to 6.7).
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from random import Random
 
@@ -16,15 +15,15 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.index import DataFileIndex
 from ..forking import renew_after_fork
 from ..settings import Secret
-from ..transport.redis_link import OversizedReply, RedisAway, RedisLink
+from ..transport.redis_link import RedisLink
 from ..transport.resp import Command
 from .data import CustomData, Data
-from .field_changes import ALIAS_OF, Changes, adopt, to_write
+from .field_changes import IS_UNIQUE, link_to, to_write
+from .redis_reader import RedisReader
 from .redis_writer import ChangeLock, RedisWriter
 from .store import MemoryVisitorStore
-from .stored_form import ABSENT, alias_of, decode, put
 from .traits import Assignment
-from .visitor import VISITOR_BYTES, Visitor, custom_data_index
+from .visitor import Visitor, custom_data_index
 
 __all__ = ["RedisVisitorStore"]
 
@@ -35,17 +34,6 @@ LONGEST_CODE = 255
 
 MOST_SHARED_BYTES = 1 << 18
 """A visitor of whom more is known is one process's own: reading it would take too long."""
-
-MOST_ABSENT = 10_000
-"""Codes of which it is remembered for a second that Redis does not know them."""
-
-FIELD_BYTES = 100
-"""What a field takes in memory beside its text, roughly."""
-
-IS_UNIQUE = ("own", "is_unique_identifier")
-
-Stored = dict[str, Mapping[bytes, bytes]]
-"""The stored fields of some visitor codes."""
 
 
 class RedisVisitorStore:
@@ -73,12 +61,7 @@ class RedisVisitorStore:
         site = hashlib.sha256(f"{FORMAT}\0{site_code}".encode()).hexdigest()[:16]
         self._prefix = f"kameleoon:{site}".encode()
         self._memory = MemoryVisitorStore(idle_seconds=idle_seconds, max_bytes=max_bytes, clock=clock)
-        self._idle_milliseconds = b"%d" % max(1, int(idle_seconds * 1000))
-        self._refresh_seconds = min(refresh_seconds, idle_seconds / 4)
-        self._timeout_seconds = timeout_seconds
-        self._clock = clock
         self._monotonic = clock.monotonic
-        self._absent: dict[str, float] = {}
         self._link = RedisLink(
             url if isinstance(url, Secret) else Secret(url),
             timeout_seconds=timeout_seconds,
@@ -95,6 +78,17 @@ class RedisVisitorStore:
             threads=threads,
             clock=clock,
         )
+        self._reader = RedisReader(
+            self._memory,
+            self._link,
+            self._writer,
+            self._key,
+            idle_seconds=idle_seconds,
+            timeout_seconds=timeout_seconds,
+            refresh_seconds=min(refresh_seconds, idle_seconds / 4),
+            clock=clock,
+        )
+        self._absent_until = self._reader.absent.get
         renew_after_fork(self)
 
     @property
@@ -120,9 +114,12 @@ class RedisVisitorStore:
         if visitor is not None:
             if visitor.last_seen < visitor.fresh_until:
                 return visitor
-        elif self._monotonic() < self._absent.get(code, -inf):
+        elif self._monotonic() < self._absent_until(code, -inf):
             return None
-        return self._read(code, visitor)
+        if not self._link.is_up:
+            self._writer.begin()
+            return visitor
+        return self._reader.read(code, visitor)
 
     def get_or_create(self, code: str) -> Visitor:
         """The visitor, which is made when it is not known."""
@@ -131,7 +128,7 @@ class RedisVisitorStore:
     def unknown(self, code: str) -> Visitor:
         """A visitor that is not stored: to decide for, and to ``add`` if anything is to be remembered."""
         visitor = self._memory.unknown(code)
-        visitor.fresh_until = self._absent.get(code, -inf)
+        visitor.fresh_until = self._absent_until(code, -inf)
         return visitor
 
     def __contains__(self, code: str) -> bool:
@@ -153,7 +150,7 @@ class RedisVisitorStore:
         with self.lock:
             stored = self._memory.add(visitor)
             if stored is visitor:
-                self._absent.pop(visitor.code, None)
+                self._reader.absent.pop(visitor.code, None)
                 self._note(Visitor(visitor.code), visitor)
         return stored
 
@@ -172,7 +169,7 @@ class RedisVisitorStore:
                 self._note(before, visitor)
                 for user_id, was_linked in links.items():
                     if not was_linked and self._is_linked(visitor, user_id):
-                        self._note_link(visitor, user_id)
+                        self._writer.note(user_id, link_to(visitor, user_id))
 
     def assign(self, visitor: Visitor, assignment: Assignment) -> None:
         """Note an assignment of a stored visitor; the caller holds the lock."""
@@ -211,16 +208,6 @@ class RedisVisitorStore:
         other = self._memory.peek(user_id)
         return other is not None and other is not visitor and other.traits is visitor.traits
 
-    def _note_link(self, visitor: Visitor, user_id: str) -> None:
-        first_code = visitor.traits.first_code
-        if user_id == first_code:  # it was another visitor's for a while: all is to be stored under it again
-            self._writer.note(user_id, {ALIAS_OF: ABSENT, **to_write(Visitor(user_id), visitor)})
-            return
-        link: Changes = {ALIAS_OF: first_code}
-        if visitor.is_unique_identifier:
-            link[IS_UNIQUE] = True
-        self._writer.note(user_id, link)
-
     # Life cycle -----------------------------------------------------------------------------------------------------
 
     def start(self, timeout: float = 0.0) -> None:
@@ -246,129 +233,6 @@ class RedisVisitorStore:
         self._link.renew()
         self._writer.renew()
 
-    # Reading --------------------------------------------------------------------------------------------------------
-
-    def _read(self, code: str, visitor: Visitor | None) -> Visitor | None:
-        """The visitor as Redis has it now; as this process has it if that cannot be told in time."""
-        if not self._link.is_up:
-            self._writer.begin()
-            return visitor
-        if self._key(code) is None:
-            return visitor
-        self._writer.reads()
-        mine: dict[str, Changes] = {}
-        try:
-            stored = self._ask_for(code, visitor, mine)
-        except (RedisAway, OversizedReply) as failure:
-            return self._not_read(code, visitor, is_too_large=isinstance(failure, OversizedReply))
-        else:
-            with self.lock:
-                return self._take(code, stored, mine)
-        finally:
-            with self.lock.plain:
-                for each, changes in mine.items():
-                    self._writer.pending.end_reading(each, changes)
-
-    def _ask_for(self, code: str, visitor: Visitor | None, mine: dict[str, Changes]) -> Stored:
-        """What is stored of a visitor, and of the code that it is linked to."""
-        deadline = time.monotonic() + self._timeout_seconds
-        stored = self._ask([code, *_first_code(visitor)], mine, deadline)
-        first_code = alias_of(stored[code])
-        if first_code is not None and first_code not in stored and self._key(first_code) is not None:
-            stored |= self._ask([first_code], mine, deadline)
-        return stored
-
-    def _ask(self, codes: list[str], mine: dict[str, Changes], deadline: float) -> Stored:
-        """The stored fields of some visitors, who are kept as being seen now; ``mine`` is what a read may not know."""
-        with self.lock.plain:
-            for code in codes:
-                mine[code] = self._writer.pending.begin_reading(code)
-        keys = [self._prefix + b":" + code.encode() for code in codes]
-        commands: list[Command] = [(b"HGETALL", key) for key in keys]
-        commands += [(b"PEXPIRE", key, self._idle_milliseconds) for key in keys]
-        replies = self._link.ask(commands, deadline - time.monotonic())
-        return {code: _fields(reply) for code, reply in zip(codes, replies, strict=False)}
-
-    def _not_read(self, code: str, visitor: Visitor | None, *, is_too_large: bool) -> Visitor | None:
-        """Leave it at what this process knows, and do not try again at once."""
-        again = self._monotonic() + self._refresh_seconds
-        if visitor is not None:
-            visitor.fresh_until = inf if is_too_large else again
-        else:
-            self._is_absent(code, again)
-        return visitor
-
-    def _is_absent(self, code: str, until: float) -> None:
-        if len(self._absent) >= MOST_ABSENT:
-            self._absent.clear()  # they are asked about once more
-        self._absent[code] = until
-
-    def _take(self, code: str, stored: Stored, mine: dict[str, Changes]) -> Visitor | None:
-        """Bring what this process knows of a visitor in line with what is stored."""
-        visitor = self._memory.peek(code)
-        first_code = _linked_to(code, stored, mine)
-        if first_code is not None and first_code not in stored and ALIAS_OF in mine[code]:
-            return visitor  # it was linked while this was read
-        was_linked_to = next(iter(_first_code(visitor)), None)
-        is_lost = visitor is not None and not stored[code] and self._may_be_lost(visitor)
-        if first_code is None and visitor is not None and was_linked_to in stored and is_lost:
-            first_code = was_linked_to
-            self._note_link(visitor, code)
-        if first_code is None or first_code == code or first_code not in stored:
-            return self._adopt(code, visitor, stored[code], mine[code])
-        if _linked_to(first_code, stored, mine) is not None:  # that is another visitor's by now: this one is nobody's
-            self._writer.note(code, {ALIAS_OF: ABSENT})
-            return self._adopt(code, visitor, {}, {})
-        first = self._adopt(first_code, self._memory.peek(first_code), stored[first_code], mine[first_code])
-        if first is None:  # its own slot has expired, which takes nothing from the one that is linked to it
-            first = self.change(self.unknown(first_code), _link)
-        if visitor is None or visitor.traits is not first.traits:
-            if visitor is not None:
-                self._memory.forget(visitor)
-            visitor = self._memory.add(first.alias(code))
-        visitor.fresh_until = first.fresh_until
-        if IS_UNIQUE not in mine[code]:
-            visitor.is_unique_identifier = decode(stored[code], code, 0.0).is_unique_identifier
-        return visitor
-
-    def _adopt(
-        self, code: str, visitor: Visitor | None, fields: Mapping[bytes, bytes], mine: Changes
-    ) -> Visitor | None:
-        """Bring a visitor in line with these fields, who is made or forgotten if need be."""
-        if visitor is not None and _first_code(visitor):
-            self._memory.forget(visitor)  # it is no alias any more
-            visitor = None
-        if ALIAS_OF in mine:
-            fields = {}  # they are another visitor's, and will be deleted
-        now = self._monotonic()
-        fresh_until = now + self._refresh_seconds
-        keeps = visitor is not None and self._may_be_lost(visitor)
-        if not fields and not mine and not keeps:
-            if visitor is not None:
-                self._memory.forget(visitor)
-            self._is_absent(code, fresh_until)
-            return None
-        offset = now - self._clock.time()
-        other = decode(fields, code, offset)
-        if visitor is None:
-            visitor = self._memory.unknown(code)
-            for field, value in mine.items():  # known here once, and forgotten for want of room
-                put(visitor, field, value)
-        visitor = self._memory.add(visitor)
-
-        def take_over(known: Visitor) -> None:
-            owed = adopt(known, other, mine, keeps=keeps)
-            self._writer.note(code, owed)
-            known.size = VISITOR_BYTES + len(code) + sum(map(len, fields.values())) + FIELD_BYTES * len(fields)
-
-        self._memory.change(visitor, take_over)
-        visitor.fresh_until = fresh_until
-        return visitor
-
-    def _may_be_lost(self, visitor: Visitor) -> bool:
-        """Whether Redis was away since the visitor was read, and may have lost, or let expire, what was there."""
-        return visitor.fresh_until <= self._link.unbroken_since + self._refresh_seconds
-
     def _key(self, code: str) -> bytes | None:
         """Where a visitor is stored; ``None`` for what can be no visitor code."""
         if len(code) > LONGEST_CODE:
@@ -390,33 +254,6 @@ def _trial(key: bytes) -> list[Command]:
         (b"PEXPIRE", key, b"1000"),
         (b"DEL", key),
     ]
-
-
-def _fields(reply: object) -> Mapping[bytes, bytes]:
-    """A hash; nothing when the key holds something else, which is none of ours."""
-    if not isinstance(reply, list):
-        return {}
-    texts = [item if isinstance(item, bytes) else b"" for item in reply]
-    return dict(zip(texts[::2], texts[1::2], strict=False))
-
-
-def _first_code(visitor: Visitor | None) -> list[str]:
-    """The code under which the data of this one are stored, if that is another one."""
-    code = None if visitor is None else visitor.traits.first_code
-    return [] if code is None or visitor is None or code == visitor.code else [code]
-
-
-def _linked_to(code: str, stored: Stored, mine: Mapping[str, Changes]) -> str | None:
-    """The code that this one is linked to, here or in Redis."""
-    if ALIAS_OF in mine[code]:
-        link = mine[code][ALIAS_OF]
-        return None if link is ABSENT else str(link)
-    return alias_of(stored[code])
-
-
-def _link(visitor: Visitor) -> None:
-    visitor.hashing_code = visitor.hashing_code or visitor.code
-    visitor.own_traits().is_linked = True
 
 
 def _user_ids(data: Iterable[Data], index: DataFileIndex) -> list[str]:

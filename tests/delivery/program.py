@@ -37,7 +37,8 @@ class Diverted:
 
 
 def tell(word: str) -> None:
-    print(word, time.monotonic(), flush=True)
+    sys.stdout.write(f"{word} {time.monotonic()}\n")
+    sys.stdout.flush()
 
 
 def client_of(data: str, settings: dict[str, Any]) -> KameleoonClient:
@@ -120,7 +121,7 @@ def at_work_until_asked_to_end(data: str, settings: dict[str, Any], events: int)
             if accepted == 500:
                 tell("working")
     finally:
-        print("accepted", accepted, flush=True)
+        tell(f"accepted {accepted}")
         tell("ending")
 
 

@@ -19,7 +19,7 @@ from tests.delivery.accounts import BUSY_SECONDS, GOAL, SITE
 from tests.faces import threads
 from tests.kameleoon import DATA_FILE, EVENTS, ROUTES, SSE, FakeKameleoon
 
-SHUTDOWN_SECONDS = 0.3
+SHUTDOWN_SECONDS = 0.2
 MORE_SECONDS = 0.2
 EVENTS_EACH = 10
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
@@ -129,7 +129,7 @@ def longest(place: Place, runs: int) -> float:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_r5_closing_is_bounded_wherever_the_server_hangs(place: Place) -> None:
-    assert longest(place, 4) <= SHUTDOWN_SECONDS + MORE_SECONDS + BUSY_SECONDS
+    assert longest(place, 3) <= SHUTDOWN_SECONDS + MORE_SECONDS + BUSY_SECONDS
 
 
 @pytest.mark.soak

@@ -9,6 +9,7 @@ import dis
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,11 +18,10 @@ import pytest
 
 import openfeature_kameleoon
 from openfeature_kameleoon import KameleoonClient
-from openfeature_kameleoon.tracking.events import ACTIVITY, Event, Report
 from openfeature_kameleoon.tracking.outbox import MemoryOutbox
 from tests.delivery.accounts import GOAL, SITE, client_of, numbers
 from tests.kameleoon import FakeKameleoon
-from tests.outboxes import is_balanced, take_all
+from tests.outboxes import is_balanced, report, take_all
 
 PACKAGE = str(Path(openfeature_kameleoon.__file__).parent)
 HANDLERS_RUN_AFTER = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
@@ -91,17 +91,12 @@ def test_r4_an_event_that_is_interrupted_anywhere_leaves_all_others_and_the_acco
         settings = {"tracking_directory": tmp_path / str(place)} if is_on_disk else {}
         with FakeKameleoon(SITE) as server, client_of(server, multi_threading=False, **settings) as client:
             client.track_conversion("visitor", GOAL, 0)
-            was_interrupted = is_interrupted_at(
-                place, lambda client=client: client.track_conversion("visitor", GOAL, 1), interrupt
-            )
+            work = partial(client.track_conversion, "visitor", GOAL, 1)
+            was_interrupted = is_interrupted_at(place, work, interrupt)
             problems[place] = problem(client, server)
 
     assert {where: what for where, what in problems.items() if what} == {}
     assert place > 40
-
-
-def report(visitor: str, *nonces: int) -> Report:
-    return Report(visitor, tuple(Event(ACTIVITY, nonce) for nonce in nonces))
 
 
 @pytest.mark.parametrize("visitors", ["aaaaa", "abcde", "aabbc"])
@@ -112,16 +107,14 @@ def test_r25_a_handler_that_reports_in_the_middle_of_a_full_queue_leaves_the_acc
     place, was_interrupted = 0, True
     while was_interrupted:
         place += 1
-        for handler in (lambda outbox: outbox.put(report(visitor, 7, 8)), lambda _: interrupt()):
+        for raises in (False, True):
             outbox = MemoryOutbox(5)
             for number, code in enumerate(visitors):
                 outbox.put(report(code, number))
 
-            was_interrupted = is_interrupted_at(
-                place,
-                lambda outbox=outbox: outbox.put(report(visitor, 5, 6)),
-                lambda outbox=outbox, handler=handler: handler(outbox),
-            )
+            work = partial(outbox.put, report(visitor, 5, 6))
+            handler = interrupt if raises else partial(outbox.put, report(visitor, 7, 8))
+            was_interrupted = is_interrupted_at(place, work, handler)
 
             assert is_balanced(outbox)
             pending = outbox.status().pending

@@ -53,7 +53,7 @@ def slow_disk(folder: Path) -> dict[str, str]:
 
 
 def figures_of(trouble: Trouble, folder: Path, calls: int, *, is_alone: bool = False) -> Figures:
-    settings: dict[str, Any] = {"shutdown_timeout_millisecond": 200}
+    settings: dict[str, Any] = {"shutdown_timeout_millisecond": 50}
     if trouble.is_on_disk:
         settings["tracking_directory"] = str(folder / "spool")
         settings["tracking_directory_maximum_size"] = trouble.megabytes
@@ -62,10 +62,8 @@ def figures_of(trouble: Trouble, folder: Path, calls: int, *, is_alone: bool = F
         if trouble.is_hanging:
             server.break_down(EVENTS, hangs())
         task = {"data": server.url, "settings": settings, "calls": calls, "is_alone": is_alone}
-        command = [sys.executable, STOPWATCH, json.dumps(task)]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        command = [sys.executable, str(STOPWATCH), json.dumps(task)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     figures: Figures = json.loads(done.stdout)
     return figures
@@ -73,7 +71,7 @@ def figures_of(trouble: Trouble, folder: Path, calls: int, *, is_alone: bool = F
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_r17_reporting_and_evaluating_never_block(trouble: str, tmp_path: Path) -> None:
-    figures = figures_of(TROUBLES[trouble], tmp_path, 1_000)
+    figures = figures_of(TROUBLES[trouble], tmp_path, 500)
 
     for call in ("track", "evaluate"):  # a busy machine is not a failure
         assert figures[call]["p99"] <= 5_000, figures

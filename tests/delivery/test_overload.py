@@ -80,7 +80,7 @@ def overload(folder: Path, where: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("where", WHERE)
 def test_r25_every_event_beyond_what_fits_is_counted(where: str, tmp_path: Path) -> None:
-    overload(tmp_path, where, 2.0)
+    overload(tmp_path, where, 1.0)
 
 
 @pytest.mark.soak

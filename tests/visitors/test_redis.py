@@ -34,7 +34,8 @@ from openfeature_kameleoon.visitors.data import (
     UserAgent,
 )
 from openfeature_kameleoon.visitors.field_changes import changes
-from openfeature_kameleoon.visitors.redis import MOST_ABSENT, MOST_SHARED_BYTES, RedisVisitorStore
+from openfeature_kameleoon.visitors.redis import MOST_SHARED_BYTES, RedisVisitorStore
+from openfeature_kameleoon.visitors.redis_reader import MOST_ABSENT
 from openfeature_kameleoon.visitors.traits import Assignment, Exposure, ForcedVariation, LegalConsent
 from openfeature_kameleoon.visitors.visitor import Visitor
 from tests import faces
@@ -437,9 +438,9 @@ def test_codes_that_nobody_knows_take_a_bounded_room(site: Site) -> None:
     store = site.process()
 
     for number in range(MOST_ABSENT + 10):
-        store._is_absent(f"{number}", 1e9)
+        store._reader._is_absent(f"{number}", 1e9)
 
-    assert len(store._absent) <= MOST_ABSENT
+    assert len(store._reader.absent) <= MOST_ABSENT
 
 
 def test_asking_whether_a_visitor_is_known_asks_this_process_alone(site: Site) -> None:

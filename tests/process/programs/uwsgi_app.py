@@ -12,9 +12,7 @@ from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration
 
 client = KameleoonClient(
     os.environ["KAMELEOON_SITE_CODE"],
-    configuration_object=KameleoonClientConfiguration(
-        tracking_interval_millisecond=5000, shutdown_timeout_millisecond=20_000, refresh_interval_minute=0.001
-    ),
+    configuration_object=KameleoonClientConfiguration(refresh_interval_minute=0.001),
 )
 client.wait_init()
 
