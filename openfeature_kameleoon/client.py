@@ -35,7 +35,8 @@ from .tracking.reports import Reporter
 from .under_uwsgi import warn_of_missing_threads
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
-from .visitors.store import MemoryVisitorStore, VisitorStore
+from .visiting import visitor_store
+from .visitors.store import VisitorStore
 from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES
 
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["KameleoonClient"]
 
 _log = logging.getLogger(__name__)
-
-MEGABYTE = 1 << 20
 
 
 class KameleoonClient(RemoteData, LegacyExperiments):
@@ -78,11 +77,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         self.site_code = site_code
         self.configuration = configuration
         self.outbox = outbox_of(site_code, configuration, clock)
-        store = MemoryVisitorStore(
-            idle_seconds=configuration.session_duration_second,
-            max_bytes=int(configuration.visitor_data_maximum_size * MEGABYTE),
-            clock=clock,
-        )
+        store = visitor_store(configuration, site_code, clock)
         self._events = EventHandlers()
         self._reporter = Reporter(store, self.outbox, clock)
         self.evaluator = Evaluator(store, self._reporter, clock, reports_context=configuration.report_context_data)
@@ -130,6 +125,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         notice_fork()
         if self.configuration.multi_threading:
             warn_of_missing_threads()
+        self._store.start()
         if self._sender is not None:
             self._sender.start()
         return self.live.start(seconds)
@@ -186,6 +182,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
             self._sender.stop(max(0.0, end - self._clock.monotonic()))
         if self._data_api is not None:
             self._data_api.close()
+        self._store.close(max(0.0, end - self._clock.monotonic()))
         self.outbox.close()
 
     def __enter__(self) -> KameleoonClient:

@@ -17,7 +17,7 @@ MEGABYTE = 1 << 20
 def visitor_store(
     configuration: KameleoonClientConfiguration, site_code: str, clock: Clock = SYSTEM_CLOCK
 ) -> VisitorStore:
-    """The store of a site's visitors, not started yet. Raises ``ConfigSettingInvalid`` as ``RedisVisitorStore`` does."""
+    """The store of a site's visitors, not started yet. Raises ``ConfigSettingInvalid`` for a bad Redis URL."""
     max_bytes = int(configuration.visitor_data_maximum_size * MEGABYTE)
     if configuration.redis_url is None:
         return MemoryVisitorStore(idle_seconds=configuration.session_duration_second, max_bytes=max_bytes, clock=clock)

@@ -99,9 +99,8 @@ class Source:
         return replace(self._settings(), send_events=False, redis_url=None)
 
     def _configuration(self) -> KameleoonClientConfiguration:
-        settings = self._settings()
-        nothing = {"cache_directory": None, "tracking_directory": None, "redis_url": None}
-        return replace(settings, **nothing, send_events=False, multi_threading=False)
+        kept_nowhere: dict[str, Any] = {"cache_directory": None, "tracking_directory": None, "redis_url": None}
+        return replace(self._settings(), **kept_nowhere, send_events=False, multi_threading=False)
 
     def _settings(self) -> KameleoonClientConfiguration:
         given: dict[str, Any] = {}

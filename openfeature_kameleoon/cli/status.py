@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,17 @@ def status(source: Source, output: str) -> None:
         client.wait_init()
         _wait_for_stream(client, configuration.default_timeout_second)
         found = client.status()
-        facts = {
+        services = {
             "data_file": _data_file(client, found),
             "stream": _stream(found),
             "token": _token(client, configuration.default_timeout_second),
-            "waiting": list(_waiting(configuration.tracking_directory, source.site)),
         }
+    waiting = list(_waiting(configuration.tracking_directory, source.site))
     if output == "json":
-        write_json(facts)
+        write_json({**services, "waiting": waiting})
     else:
-        _show(source, facts)
-    failed = [part for part in ("data_file", "stream", "token") if facts[part] and facts[part]["problem"]]
-    if failed:
+        _show(source.name, services, waiting)
+    if any(service is not None and service["problem"] for service in services.values()):
         raise SystemExit(1)
 
 
@@ -125,21 +124,23 @@ def _date(milliseconds: int) -> str | None:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")
 
 
-def _show(source: Source, facts: dict[str, Any]) -> None:
+def _show(name: str, services: Mapping[str, dict[str, Any] | None], waiting: list[dict[str, Any]]) -> None:
     listing = table("What", "State", "Details")
-    data_file = facts["data_file"]
-    details = f"{data_file['flags']} flags, modified {data_file['modified'] or 'at an unknown time'}"
-    if data_file["problems"]:
-        details += f", {data_file['problems']} problems: see validate"
-    listing.add_row("data file", data_file["state"], foreign(data_file["problem"] or details))
-    for name in ("stream", "token"):
-        part = facts[name]
-        listing.add_row(name, part["state"] if part else "off", foreign(part["problem"] if part else ""))
-    waiting = facts["waiting"]
+    for service, facts in services.items():
+        state, details = ("off", "") if facts is None else (facts["state"], facts["problem"] or _details(facts))
+        listing.add_row(service.replace("_", " "), state, foreign(details))
     listing.add_row("events", f"{sum(row['events'] or 0 for row in waiting)} waiting", _in_words(waiting))
     out = console()
-    out.print(foreign(source.name, "bold"))
+    out.print(foreign(name, "bold"))
     out.print(listing)
+
+
+def _details(facts: dict[str, Any]) -> str:
+    """What more there is to say of a service that answers."""
+    if "flags" not in facts:
+        return ""
+    problems = f", {facts['problems']} problems: see validate" if facts["problems"] else ""
+    return f"{facts['flags']} flags, modified {facts['modified'] or 'at an unknown time'}{problems}"
 
 
 def _in_words(waiting: list[dict[str, Any]]) -> str:

@@ -53,7 +53,7 @@ def survive(settings: dict[str, Any], *, events: int, at_a_time: int, timeout: f
 
         for first in range(0, events, at_a_time):
             track(client, range(first, first + at_a_time), visitors=VISITORS)
-            client.flush(timeout=0.05)
+            client.flush(timeout=0.02)
         server.fail_at_random(EVENTS, [], rate=0.0, random=random)
         server.fail_connections_at_random([], rate=0.0, random=random)
         wait_until(lambda: client.flush(timeout=0.2), 60)
@@ -75,11 +75,11 @@ def has_seen_all(lines: Iterable[str], accepted: int, events: int) -> None:
 
 
 def test_r2_a_misbehaving_server_sees_every_event_that_waited_in_memory() -> None:
-    survive({}, events=2_000, at_a_time=10, timeout=0.3)
+    survive({}, events=2_000, at_a_time=16, timeout=0.3)
 
 
 def test_r2_a_misbehaving_server_sees_every_event_that_waited_on_disk(tmp_path: Path) -> None:
-    survive({"tracking_directory": tmp_path, **CREDENTIALS}, events=2_000, at_a_time=10, timeout=0.3)
+    survive({"tracking_directory": tmp_path, **CREDENTIALS}, events=2_000, at_a_time=16, timeout=0.3)
 
 
 @pytest.mark.soak
