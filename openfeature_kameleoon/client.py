@@ -155,8 +155,8 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         """Have everything reported that is known of one visitor, or of all, and that they are there (7.1).
 
         It goes out at the next interval; ``instant``, at once. With a ``timeout``, in seconds, it waits until all
-        is delivered; without threads it is sent inside this call. Whether nothing waits any more. Raises
-        ``VisitorCodeInvalid``.
+        is delivered; without threads it is sent inside this call. Where visitors are shared, what was learnt of them
+        is written at once, too. Whether nothing waits to be delivered any more. Raises ``VisitorCodeInvalid``.
         """
         notice_fork()
         if visitor_code is None:
@@ -166,8 +166,11 @@ class KameleoonClient(RemoteData, LegacyExperiments):
                 self.add_data(visitor_code, UniqueIdentifier(is_unique_identifier))
             self._reporter.report(self.evaluator.visitor(visitor_code), self.ruleset.index, or_activity=True)
         is_at_once = instant or timeout is not None or not self.configuration.multi_threading
-        if self._sender is not None and is_at_once:
-            return self._sender.flush(timeout)
+        if is_at_once:
+            end = self._clock.monotonic() + (timeout or 0.0)
+            if self._sender is not None:
+                self._sender.flush(timeout)
+            self._store.flush(max(0.0, end - self._clock.monotonic()))
         return not self.outbox.status().pending
 
     def close(self) -> None:
@@ -288,6 +291,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
     def evaluate_audiences(self, visitor_code: str) -> None:
         """Report to which tracked audiences the visitor belongs. Raises ``VisitorCodeInvalid``."""
+        notice_fork()
         visitor, ruleset = self.evaluator.visitor(visitor_code), self.ruleset
         segments = [segment_id for segment_id, matches in ruleset.audiences() if not matches or matches(visitor)]
         visitor = self._store.change(visitor, lambda stored: stored.target(segments))
@@ -320,6 +324,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
         ``None`` is skipped; what is no visitor data is left out with a warning. Raises ``VisitorCodeInvalid``.
         """
+        notice_fork()
         visitor = self.evaluator.visitor(visitor_code)
         given = [item for item in data if item is not None]
         known = [item for item in given if type(item) in DATA_TYPES]
@@ -340,6 +345,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
         Raises ``VisitorCodeInvalid``, or ``VisitorDataInvalid`` when the revenue is no finite number.
         """
+        notice_fork()
         identifier = None if is_unique_identifier is None else UniqueIdentifier(is_unique_identifier)
         of_what = tuple(metadata) if metadata is not None else None
         conversion = Conversion(goal_id, revenue_of(revenue), negative, of_what)

@@ -18,6 +18,7 @@ from .engine.evaluation import Evaluation
 from .engine.ruleset import Ruleset
 from .errors import VisitorCodeInvalid, VisitorCodeMissing
 from .experiments import allocation
+from .forking import notice_fork
 from .tracking.reports import Reporter
 from .visitors.data import Conversion, Data
 from .visitors.store import VisitorStore
@@ -147,6 +148,7 @@ class Evaluator:
 
     def _learn(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
         """Store what an evaluation context tells anew of a visitor."""
+        notice_fork()
         if not self._has_warned and any(type(item) is Conversion for item in data):
             self._has_warned = True
             _log.warning("a conversion in an evaluation context counts at each evaluation: track() counts it once")
@@ -154,6 +156,7 @@ class Evaluator:
 
     def _remember(self, visitor: Visitor, exposure: Exposure, *, is_tracked: bool) -> Visitor:
         """Store an assignment, and the visitor with it, unless it is stored and reported already (4.8)."""
+        notice_fork()  # now, as a child begins by forgetting what is unsent
         store = self.store
         with store.lock:
             visitor = store.add(visitor)  # another thread may have stored one meanwhile

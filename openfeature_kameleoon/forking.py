@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import Protocol
 
-from .under_uwsgi import call_in_workers
+from .under_uwsgi import call_in_workers, is_before_the_workers
 
 __all__ = [
     "Pausable",
@@ -21,6 +21,7 @@ __all__ = [
     "pause_while_forking",
     "renew_after_fork",
     "resume_after_fork",
+    "threads_must_wait",
 ]
 
 
@@ -72,6 +73,8 @@ class _Here:
     """The process that everything was made for."""
 
     def __init__(self) -> None:
+        self.has_workers_to_come = is_before_the_workers()
+        self.waiting: weakref.WeakSet[Resumable] = weakref.WeakSet()
         self.enter()
 
     def enter(self) -> None:
@@ -83,13 +86,34 @@ class _Here:
 _here = _Here()
 
 
+def threads_must_wait(owner: Resumable | None = None) -> bool:
+    """Whether no thread may be started yet, as workers are to be forked from here.
+
+    ``owner.resume()`` is called once one may be, in this process, too, if it becomes a worker itself.
+    """
+    if _here.has_workers_to_come and owner is not None:
+        _here.waiting.add(owner)
+    return _here.has_workers_to_come
+
+
 def notice_fork() -> None:
     """In a child that was forked behind Python's back make everything anew, unless that is done; cheap elsewhere."""
     if os.getpid() != _here.process:
         with _here.lock:
             if os.getpid() != _here.process:
+                _here.has_workers_to_come = False
                 _renew_all()
                 _here.enter()
+
+
+def _begin_worker() -> None:
+    """In a worker of uWSGI, which need not be a child."""
+    is_waiting, _here.has_workers_to_come = _here.has_workers_to_come, False
+    if os.getpid() != _here.process:
+        notice_fork()
+    elif is_waiting:
+        for owner in list(_here.waiting):
+            owner.resume()
 
 
 def _pause_all() -> None:
@@ -103,6 +127,7 @@ def _proceed_all() -> None:
 
 
 def _forked() -> None:
+    _here.has_workers_to_come = False
     _here.enter()
     _renew_all()
 
@@ -117,4 +142,4 @@ def _renew_all() -> None:
 # Once for the process: the interpreter's list of fork handlers is one from which nothing can be taken off.
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(before=_pause_all, after_in_parent=_proceed_all, after_in_child=_forked)
-    call_in_workers(notice_fork)
+    call_in_workers(_begin_worker)

@@ -115,4 +115,10 @@ def _variation(variation: variables.Variation, id_: int | None, experiment_id: i
 
 
 def _variables(variation: variables.Variation) -> dict[str, Variable]:
-    return {key: Variable(key, variable.type, variable.fresh_value()) for key, variable in variation.variables.items()}
+    shown = variation.shown
+    if shown is None:
+        made = {key: Variable(key, one.type, one.fresh_value()) for key, one in variation.variables.items()}
+        if any(isinstance(one.value, dict | list) for one in made.values()):  # the caller may change those
+            return made
+        shown = variation.shown = made
+    return dict(shown)

@@ -9,6 +9,7 @@ import gc
 import ipaddress
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -134,6 +135,17 @@ def no_foreign_host_is_called() -> Iterator[None]:
     yield
 
     assert not foreign_calls, f"the test tried to reach other machines: {foreign_calls}"
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, if there is one, for tests that make many files: disks take their time over each."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

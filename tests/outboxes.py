@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from typing import TypeAlias
 
@@ -68,9 +69,9 @@ OUTBOXES: tuple[Callable[[Path, Clock], Outbox], ...] = (memory_outbox, disk_out
 """Each makes one: in a folder, with a clock."""
 
 
-def report(visitor: str, *nonces: int, user_agent: str | None = None) -> Report:
+def report(visitor: str, *nonces: int, user_agent: str | None = None, time: float = inf) -> Report:
     """A report of one event for each nonce."""
-    return Report(visitor, tuple(Event(ACTIVITY, nonce) for nonce in nonces), user_agent=user_agent)
+    return Report(visitor, tuple(Event(ACTIVITY, nonce) for nonce in nonces), user_agent=user_agent, time=time)
 
 
 def nonces(batches: Iterable[Batch]) -> list[int]:

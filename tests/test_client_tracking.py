@@ -23,6 +23,7 @@ from openfeature_kameleoon import (
 from tests.chaos import hangs, reply, resets, wait_until
 from tests.faces import EXPERIMENT, VIP, flag, rule, site
 from tests.kameleoon import EVENTS, TOKEN, FakeKameleoon
+from tests.redis_server import RedisServer
 
 SITE = site(
     flag("on", rule(1, ("on", 1), kind=EXPERIMENT)),
@@ -183,6 +184,19 @@ def test_without_threads_everything_is_sent_inside_the_calls_that_say_so(
     client.close()
     assert len(server.lines) == 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("kameleoon")]
+
+
+def test_a_flush_also_writes_what_was_learnt_to_the_redis_that_visitors_are_shared_through(open_client: Open) -> None:
+    redis = RedisServer()
+    redis.kill()
+    client = open_client(redis_url=redis.url, redis_timeout_millisecond=500, multi_threading=False)
+    client.add_data("somebody", PageView("https://a"))
+    redis.start()
+
+    wait_until(lambda: client.flush(timeout=5) and redis.run("DBSIZE") == 1)
+
+    client.close()
+    redis.close()
 
 
 def test_nothing_is_sent_where_that_is_switched_off(server: FakeKameleoon, open_client: Open) -> None:

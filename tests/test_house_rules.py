@@ -34,7 +34,8 @@ LAYERS = (
     ),
     (
         *("tracking", "visitors.store", "visitors.recency", "management"),
-        *("visitors.redis", "visitors.redis_reader", "visitors.redis_writer", "visitors.write_behind"),
+        *("visitors.redis", "visitors.redis_link", "visitors.redis_reader", "visitors.redis_writer"),
+        "visitors.write_behind",
         *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
         *("datafile.live", "datafile.polling", "datafile.schedule", "datafile.sources", "datafile.streaming"),
     ),
@@ -58,7 +59,7 @@ ABOVE_THE_PROVIDER = LAYERS[0]
 ALONE = {
     "requests": ("transport",),
     "urllib3": ("transport",),
-    "redis": ("transport",),
+    "redis": ("visitors.redis_link",),
     "sseclient": ("transport",),
     "openfeature": ("provider", "context", "flagship.provider", *ABOVE_THE_PROVIDER),
     f"{PACKAGE}.management": ("management", "migration", *ABOVE_THE_PROVIDER),

@@ -19,7 +19,7 @@ import msgspec
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid, Initialization, KameleoonError
-from ..forking import renew_after_fork, resume_after_fork
+from ..forking import renew_after_fork, resume_after_fork, threads_must_wait
 from ..transport.foreign_text import printable
 from .acceptance import Build, R, accept, unexpected
 from .cache import DataFileCache
@@ -96,6 +96,7 @@ class LiveDataFile(Generic[R]):
         self._freshness = Freshness(source.manner, patience=source.manner.patience if threads else 1, clock=clock)
         self._announcer = Announcer(self._freshness, clock)
         self._run = _Run(self._schedule(), is_over=True)
+        self._is_threaded = threads  # false as well while no thread may run yet
         renew_after_fork(self)
         resume_after_fork(self)
 
@@ -107,6 +108,7 @@ class LiveDataFile(Generic[R]):
         """
         with self._lock:
             is_new = self._run.is_over
+            self._is_threaded = self._threads and not threads_must_wait(self)
             if is_new:
                 self._run = _Run(self._schedule())
                 self._freshness.begin()
@@ -115,7 +117,7 @@ class LiveDataFile(Generic[R]):
             self._announcer.hold()
         if self.current is not None:
             run.settled.set()
-        if self._threads:
+        if self._is_threaded:
             if is_new:
                 self._spawn(run)
             run.settled.wait(timeout)
@@ -127,7 +129,7 @@ class LiveDataFile(Generic[R]):
         with self._lock:
             is_usable = self.current is not None
             told = Standing(State.READY) if is_usable else self._freshness.standing()
-            self._announcer.release(told, after=SETTLE_SECONDS if self._threads else 0.0)
+            self._announcer.release(told, after=SETTLE_SECONDS if self._is_threaded else 0.0)
         run.wake.set()
         return is_usable
 
@@ -141,7 +143,7 @@ class LiveDataFile(Generic[R]):
         try:
             self._look(run, self._timeout if timeout is None else timeout, timestamp)
         finally:
-            if self._threads:
+            if self._is_threaded:
                 run.wake.set()  # events are the background thread's to deliver
             else:
                 self._deliver(run)
@@ -340,7 +342,7 @@ class LiveDataFile(Generic[R]):
 
     def _tune(self, run: _Run, wait: float = 0.0) -> None:
         """Have the stream on or off, as what is in use wants it. Under the lock, so that ``stop`` has the last word."""
-        if self._stream is None or run.is_over or not self._threads:
+        if self._stream is None or run.is_over or not self._is_threaded:
             return
         if self._wants_stream(self.current):
             self._stream.start(run.wake.set, wait=wait)
@@ -374,6 +376,7 @@ class LiveDataFile(Generic[R]):
 
     def resume(self) -> None:
         """In a forked child: the thread runs again, and the stream if it is wanted."""
+        self._is_threaded = self._threads
         if self._threads and not self._run.is_over:
             self._spawn(self._run)
             with self._lock:

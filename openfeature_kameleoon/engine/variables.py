@@ -51,15 +51,19 @@ class Variable:
 
 
 class Variation:
-    """One outcome of a flag: its key, name and variables in the order of the data file."""
+    """One outcome of a flag: its key, name and variables in the order of the data file.
 
-    __slots__ = ("first", "key", "name", "variables")
+    ``shown`` is for views.py, which shows the same variables again and again.
+    """
+
+    __slots__ = ("first", "key", "name", "shown", "variables")
 
     def __init__(self, key: str, name: str, variables: Iterable[Variable]) -> None:
         self.key = key
         self.name = name
         self.variables: Mapping[str, Variable] = {variable.key: variable for variable in variables}
         self.first = next(iter(self.variables.values()), None)
+        self.shown: Mapping[str, Any] | None = None
 
     def values(self) -> dict[str, Any]:
         """All values by key, as copies. Raises ``FeatureMalformed`` for a variable that does not decode."""

@@ -11,12 +11,13 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from math import inf
 from operator import attrgetter
 from typing import NamedTuple
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..forking import pause_while_forking, renew_after_fork
-from .event_file import Row
+from .event_file import Entry, Row
 from .events import Line, Report, block, lines_of
 from .outbox import Batch, MemoryOutbox, OutboxStatus
 from .shelf import SLICE, Shelf
@@ -29,7 +30,8 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_MAX_BYTES = 256 << 20
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.5
+"""For how long a fork waits for each of the locks."""
 
 _rank = attrgetter("rank")
 
@@ -93,7 +95,7 @@ class DiskOutbox:
                 self._is_memory_used = True
         if self._shelves.has_long_log and self._taking.acquire(blocking=False):
             try:
-                self._shelves.keep_small()
+                self._shelves.relieve()
             finally:
                 self._taking.release()
 
@@ -167,7 +169,7 @@ class DiskOutbox:
 
     def expire(self, seconds: float) -> None:
         """Drop what has waited so long, here or in the process it was adopted from."""
-        horizon = self._shelves.now() - seconds
+        horizon = self._shelves.wall_time(inf) - seconds
         with self._taking:
             self._look_after()
             for shelf in self._shelves.all():
@@ -225,7 +227,7 @@ class DiskOutbox:
         try:
             if self._is_memory_used and not self._is_memory_moved():
                 return False  # what came first goes first
-            self._shelves.write([(report.visitor_code, line, report.user_agent) for line in lines])
+            self._shelves.write(self._entries(report, lines))
         except TROUBLE as error:
             self._shelves.write_failed(error)
             return False
@@ -245,14 +247,16 @@ class DiskOutbox:
     def _move_memory(self) -> None:
         reports = self._memory.peek(SLICE)
         written = [(report, _lines(report)) for report in reports]
-        self._shelves.write(
-            [(report.visitor_code, line, report.user_agent) for report, lines in written for line in lines or ()]
-        )
+        self._shelves.write([entry for report, lines in written for entry in self._entries(report, lines or ())])
         self._memory.withdraw(reports)
         for report, lines in written:
             if lines is None:
                 self._count_invalid(report)
         self._is_memory_used = bool(self._memory.peek(1))
+
+    def _entries(self, report: Report, lines: Iterable[Line]) -> list[Entry]:
+        time = self._shelves.wall_time(report.time)
+        return [Entry(report.visitor_code, line, report.user_agent, time) for line in lines]
 
     def _count_invalid(self, report: Report) -> None:
         self._accounts.accepted += len(report.events)

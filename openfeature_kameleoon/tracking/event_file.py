@@ -122,10 +122,12 @@ class EventFile:
             writer = self._writer.execute
             if is_new:
                 writer(f"PRAGMA page_size = {PAGE_BYTES}")
+            # OFF: this connection never waits for the disk. The other one does when it moves the log, and in FULL; and
+            # as a log begins anew empty, what it held before cannot be taken for what it holds.
+            writer(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'OFF'}")
             mode = writer("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise sqlite3.OperationalError("locking protocol")  # as where no memory can be shared
-            writer(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'NORMAL'}")
             writer("PRAGMA wal_autocheckpoint = 0")
             writer(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             if is_new:
@@ -183,6 +185,11 @@ class EventFile:
         """Let the database grow to this size; its write-ahead log not counted."""
         self._writer.execute(f"PRAGMA max_page_count = {max(1, most_bytes // PAGE_BYTES)}")
 
+    def bytes_of_database(self) -> int:
+        """How large the database is once its log is moved into it."""
+        pages: int = self._writer.execute("PRAGMA page_count").fetchone()[0]
+        return pages * PAGE_BYTES
+
     # The reading connection -------------------------------------------------------------------------------------------
 
     def read(self, after: int, most: int) -> tuple[list[Row], list[int]]:
@@ -237,13 +244,13 @@ class EventFile:
         """Move the write-ahead log into the database, as far as nobody has to wait for it.
 
         How many pages the log had when that began, and how many of them are in the database now. Once all are, and
-        none has come meanwhile, the log begins anew with the next write.
+        none has come meanwhile, the log is to be truncated before the next write.
         """
         _, pages, moved = self._reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return pages, moved
 
     def truncate(self) -> None:
-        """The same where nobody writes, and leave nothing of the log."""
+        """The same where nobody writes, and leave nothing of the log; if all is moved already, at once."""
         self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.log_pages = self.moved_pages = 0
 
@@ -257,10 +264,13 @@ class EventFile:
                 size += os.stat(path).st_size
         return size
 
-    def close(self) -> None:
-        """Close both connections; the last moves the log into the database if it can. Safe to call twice."""
-        for connection in (self._reader, self._writer):
-            with contextlib.suppress(sqlite3.Error):  # what could not be moved is found in the log
+    def close(self, *, is_kept: bool = False) -> None:
+        """Close both connections; one ``is_kept`` is safe on disk then. Safe to call twice."""
+        with contextlib.suppress(sqlite3.Error):  # what could not be moved is found in the log
+            if is_kept:
+                self.truncate()  # or the connection that does not wait for the disk would do it
+        for connection in (self._writer, self._reader):
+            with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
     def abandon(self) -> None:

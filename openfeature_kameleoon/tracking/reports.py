@@ -11,7 +11,7 @@ from typing import Any
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.index import DataFileIndex
-from ..forking import notice_fork, resume_after_fork
+from ..forking import resume_after_fork
 from ..visitors.data import CustomData
 from ..visitors.store import VisitorStore
 from ..visitors.traits import Exposure, LegalConsent, RecordedConversion
@@ -48,21 +48,23 @@ class Reporter:
 
         With ``or_activity``, where nothing is to be told of a visitor who may be tracked, that it is there.
         """
-        notice_fork()
+        draw = self._draw
         with self._store.lock:
             if visitor.is_unique_identifier and visitor.hashing_code is None and index.mapping_index is not None:
                 self._store.add_data(visitor, [CustomData(index.mapping_index, visitor.code)], index)
             traits = visitor.traits
             is_consented = index.settings.consent_type != "REQUIRED" or traits.consent is LegalConsent.GIVEN
-            due = _take(visitor, index) if is_consented else _take_without_consent(visitor)
-            draw = self._draw
-            events = [Event(_custom_data(visitor, index, x) if type(x) is int else x, draw(64)) for x in due]
-        if not events and or_activity and is_consented and not self._outbox.has(visitor.code):
-            events = [Event(ACTIVITY, draw(64))]
-        if events:
-            is_mapping_value = visitor.is_unique_identifier and visitor.hashing_code != visitor.code
-            user_agent = None if traits.user_agent is None else traits.user_agent.value
-            self._outbox.put(Report(visitor.code, tuple(events), is_mapping_value, user_agent, self._monotonic()))
+            events = []
+            for item in _take(visitor, index) if is_consented else _take_without_consent(visitor):
+                data = _custom_data(visitor, index, item) if type(item) is int else item
+                events.append(Event(data, draw(64)))
+        if not events:
+            if not (or_activity and is_consented) or self._outbox.has(visitor.code):
+                return
+            events.append(Event(ACTIVITY, draw(64)))
+        is_mapping_value = visitor.is_unique_identifier and visitor.hashing_code != visitor.code
+        user_agent = None if traits.user_agent is None else traits.user_agent.value
+        self._outbox.put(Report(visitor.code, tuple(events), is_mapping_value, user_agent, self._monotonic()))
 
     def report_all(self, index: DataFileIndex, *, or_activity: bool = False) -> None:
         """The same for every visitor of whom anything is known that could be reported."""
@@ -74,14 +76,15 @@ class Reporter:
 def _take(visitor: Visitor, index: DataFileIndex) -> Sequence[Any]:
     """All that is unsent, which is unsent no more."""
     due = visitor.unsent
-    if isinstance(due, list):
+    if type(due) is tuple:
+        visitor.unsent = ()
+    else:
         due = tuple(due)
         visitor.keep_unsent(())
-    else:
-        visitor.unsent = ()
-    mapping = index.mapping_index
-    if visitor.traits.is_linked and mapping is not None and mapping not in due and mapping in visitor.custom_data:
-        return (*due, mapping)  # it goes out with every report (6.6)
+    if visitor.traits.is_linked:
+        mapping = index.mapping_index
+        if mapping is not None and mapping not in due and mapping in visitor.custom_data:
+            return (*due, mapping)  # it goes out with every report (6.6)
     return due
 
 

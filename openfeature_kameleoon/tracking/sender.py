@@ -19,7 +19,7 @@ import msgspec
 from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.scan import breathing
 from ..ending import AtEnd
-from ..forking import notice_fork, renew_after_fork, resume_after_fork
+from ..forking import notice_fork, renew_after_fork, resume_after_fork, threads_must_wait
 from ..transport.foreign_text import printable
 from ..transport.retry import Backoff, retry_after
 from .delivery import MOST_CHARACTERS, Answer, Delivery, Outcome
@@ -133,7 +133,7 @@ class Sender:
             self._run = run = _Run()
         _started.add(self)
         _at_end.arm()
-        if self._threads:
+        if self._threads and not threads_must_wait(self):
             self._spawn(run)
 
     def flush(self, timeout: float | None = None) -> bool:

@@ -12,8 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .event_file import EventFile, Front, Row
-from .events import Line
+from .event_file import Entry, EventFile, Front, Row
 
 __all__ = ["SLICE", "Found", "Shelf"]
 
@@ -54,13 +53,13 @@ class Shelf:
 
     # Under the lock ---------------------------------------------------------------------------------------------------
 
-    def add(self, ids: Sequence[int], time: float, events: Sequence[tuple[str, Line, str | None]]) -> None:
-        """Commit events of (visitor code, line, user agent), which are ``pending`` once the caller says so."""
-        self.file.write(ids, time, events)
+    def add(self, ids: Sequence[int], entries: Sequence[Entry]) -> None:
+        """Commit events, which are ``pending`` once the caller says so."""
+        self.file.write(ids, entries)
         known = self._known
-        for number, (code, _, _) in zip(ids, events, strict=True):
-            known[code] = number
-            known.move_to_end(code)
+        for number, entry in zip(ids, entries, strict=True):
+            known[entry.visitor_code] = number
+            known.move_to_end(entry.visitor_code)
         while len(known) > MOST_KNOWN:
             known.popitem(last=False)
 

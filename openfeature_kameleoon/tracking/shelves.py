@@ -16,8 +16,7 @@ from math import inf
 
 from ..clock import Clock
 from ..transport.foreign_text import printable
-from .event_file import PAGE_BYTES, EventFile, inherited_files, is_damage, plain_reason
-from .events import Line
+from .event_file import PAGE_BYTES, Entry, EventFile, inherited_files, is_damage, plain_reason
 from .shelf import Shelf
 from .spool import Claim, Spool
 
@@ -38,6 +37,9 @@ MOST_ADOPTED = 8
 
 MOST_LOG_BYTES = 16 << 20
 """How long a write-ahead log may get before events begin a new file."""
+
+LONG_LOG_BYTES = 1 << 20
+"""To move as much into the database takes longer than to begin a new file."""
 
 OFTEN_MOVED_PAGES = 1_000
 
@@ -88,9 +90,9 @@ class Shelves:
         self._has_no_room = False
         self._adopt_at = self._check_at = -inf
 
-    def now(self) -> float:
-        """Seconds since the epoch, by a clock that was right when the process began and is never set."""
-        return self._epoch + self._monotonic()
+    def wall_time(self, monotonic: float) -> float:
+        """Seconds since the epoch at that moment, now at the latest, by a clock that is never set once it runs."""
+        return self._epoch + min(monotonic, self._monotonic())
 
     # Any thread, under ``writing`` ------------------------------------------------------------------------------------
 
@@ -99,12 +101,12 @@ class Shelves:
         with self.writing:
             return [*self._older, *([] if self._own is None else [self._own])]
 
-    def write(self, events: Sequence[tuple[str, Line, str | None]]) -> None:
-        """Commit events of (visitor code, line, user agent). Raises what is in ``TROUBLE``."""
-        if events:
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Commit events. Raises what is in ``TROUBLE``."""
+        if entries:
             own = self._own or self._made()
-            count = len(events)
-            own.add(list(islice(self._ids, count)), self.now(), events)
+            count = len(entries)
+            own.add(list(islice(self._ids, count)), entries)
             own.pending += count  # with the next line, or not at all: no call between them, hence no signal handler
             self._accounts.accepted += count
             self.is_well("write")
@@ -113,6 +115,15 @@ class Shelves:
         """Let events wait elsewhere for a while."""
         self.retry_at = self._monotonic() + RETRY_SECONDS
         self.failed("write", self._own, error)
+
+    def relieve(self) -> None:
+        """What ``keep_small`` does, on the thread that writes, and if there is room without waiting for the disk."""
+        ours = sum(shelf.file.bytes_on_disk() for shelf in self.all() if shelf.is_own and shelf is not self._own)
+        if self._log_bytes >= LONG_LOG_BYTES and ours < self._max_bytes // 4:
+            with contextlib.suppress(*TROUBLE):  # it grows on until that is possible
+                self._retire(self._new_shelf())
+        else:
+            self.keep_small()
 
     @property
     def has_long_log(self) -> bool:
@@ -141,8 +152,8 @@ class Shelves:
 
     def _limit(self, own: Shelf) -> None:
         """Let the file that is written grow as far as the others of ours leave room."""
-        others = sum(shelf.file.bytes_on_disk() for shelf in self._older if shelf.is_own)
         with contextlib.suppress(sqlite3.Error):  # it keeps the limit that it had
+            others = sum(shelf.file.bytes_of_database() for shelf in self._older if shelf.is_own)
             own.file.limit(self._max_bytes - self._log_bytes - others)
 
     # The thread that takes --------------------------------------------------------------------------------------------
@@ -178,7 +189,9 @@ class Shelves:
             pages, moved = file.checkpoint()
             with self.writing:
                 since = file.log_pages - before
-                file.log_pages = file.moved_pages = 0 if pages == moved and not since else pages + since
+                file.log_pages = file.moved_pages = pages + since
+                if pages == moved and not since:
+                    file.truncate()
         else:
             file.truncate()
             with self.writing:
@@ -233,7 +246,7 @@ class Shelves:
                     self.discard_if_done(shelf)
             for shelf in self.all():
                 self._left[shelf.file.claim.database.name] = shelf.pending
-                shelf.file.close()
+                shelf.file.close(is_kept=True)
                 shelf.file.claim.release()
             self._release_unmovable()
             self._older.clear()
@@ -266,8 +279,9 @@ class Shelves:
         try:
             file = EventFile(claim, is_new=False, survives_power_loss=self._durable)
             summary = file.summary()
-            if summary is not None and summary.latest_time > self.now():  # the clock was wrong then, or is now
-                file.date_back(self.now())
+            now = self.wall_time(inf)
+            if summary is not None and summary.latest_time > now:  # the clock was wrong then, or is now
+                file.date_back(now)
         except TROUBLE as error:
             if file is not None:
                 file.close()

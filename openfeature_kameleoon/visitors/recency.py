@@ -47,18 +47,15 @@ class Recency:
         """The visitor of this code, which does not count as being seen."""
         return self._shards[hash(code) % SHARDS].get(code)
 
-    def add(self, visitor: Visitor) -> None:
-        """Take in a visitor, in place of one of the same code, as the one seen last."""
+    def add(self, visitor: Visitor) -> Visitor:
+        """Take in a visitor as the one seen last, unless there is one of that code: then that one is returned."""
         number = hash(visitor.code) % SHARDS
-        shard = self._shards[number]
-        before = len(shard)
         visitor.tick = self._tick()
-        shard[visitor.code] = visitor
-        if len(shard) == before:
-            shard.move_to_end(visitor.code)
-        if not self._is_listed[number]:
+        stored = self._shards[number].setdefault(visitor.code, visitor)
+        if stored is visitor and not self._is_listed[number]:
             self._is_listed[number] = True
             heappush(self._heads, (visitor.tick, number))
+        return stored
 
     def remove(self, visitor: Visitor) -> bool:
         """Let a visitor go; whether it was there."""

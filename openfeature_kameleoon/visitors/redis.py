@@ -15,10 +15,9 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..datafile.index import DataFileIndex
 from ..forking import renew_after_fork
 from ..settings import Secret
-from ..transport.redis_link import RedisLink
-from ..transport.resp import Command
 from .data import CustomData, Data
 from .field_changes import IS_UNIQUE, link_to, to_write
+from .redis_link import RedisLink
 from .redis_reader import RedisReader
 from .redis_writer import ChangeLock, RedisWriter
 from .store import MemoryVisitorStore
@@ -64,8 +63,6 @@ class RedisVisitorStore:
         self._monotonic = clock.monotonic
         self._link = RedisLink(
             url if isinstance(url, Secret) else Secret(url),
-            timeout_seconds=timeout_seconds,
-            trial=_trial(self._prefix),
             need=lambda: self._writer.wake(),  # noqa: PLW0108  # it is made after the link
             clock=clock,
             random=random or Random(),
@@ -241,19 +238,6 @@ class RedisVisitorStore:
             return self._prefix + b":" + code.encode()
         except UnicodeEncodeError:
             return None
-
-
-def _trial(key: bytes) -> list[Command]:
-    """Every command that is ever sent: a user that may not send one of them is told so at once."""
-    return [
-        (b"HSET", key, b"trial", b"1"),
-        (b"HSETNX", key, b"trial", b"1"),
-        (b"HINCRBY", key, b"trial", b"1"),
-        (b"HGETALL", key),
-        (b"HDEL", key, b"trial"),
-        (b"PEXPIRE", key, b"1000"),
-        (b"DEL", key),
-    ]
 
 
 def _user_ids(data: Iterable[Data], index: DataFileIndex) -> list[str]:

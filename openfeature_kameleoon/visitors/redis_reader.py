@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from math import inf
 from sys import getsizeof
 
 from ..clock import Clock
-from ..transport.redis_link import OversizedReply, RedisAway, RedisLink
-from ..transport.resp import Command
 from .field_changes import ALIAS_OF, IS_UNIQUE, Changes, adopt, link_to, to_write
+from .redis_link import Command, RedisAway, RedisLink
 from .redis_writer import RedisWriter
 from .store import MemoryVisitorStore
 from .stored_form import ABSENT, alias_of, decode, put
@@ -69,8 +67,8 @@ class RedisReader:
         mine: dict[str, Changes] = {}
         try:
             stored = self._ask_for(code, visitor, mine)
-        except (RedisAway, OversizedReply) as failure:
-            return self._not_read(code, visitor, is_too_large=isinstance(failure, OversizedReply))
+        except RedisAway:
+            return self._not_read(code, visitor)
         else:
             with self._writer.lock:
                 return self._take(code, stored, mine)
@@ -99,11 +97,11 @@ class RedisReader:
         replies = self._link.ask(commands, deadline - time.monotonic())
         return {code: _fields(reply) for code, reply in zip(codes, replies, strict=False)}
 
-    def _not_read(self, code: str, visitor: Visitor | None, *, is_too_large: bool) -> Visitor | None:
+    def _not_read(self, code: str, visitor: Visitor | None) -> Visitor | None:
         """Leave it at what this process knows, and do not try again at once."""
         again = self._clock.monotonic() + self._refresh_seconds
         if visitor is not None:
-            visitor.fresh_until = inf if is_too_large else again
+            visitor.fresh_until = again
         else:
             self._is_absent(code, again)
         return visitor
@@ -181,8 +179,8 @@ class RedisReader:
         return visitor
 
     def _may_be_lost(self, visitor: Visitor) -> bool:
-        """Whether Redis was away since the visitor was read, and may have lost, or let expire, what was there."""
-        return visitor.fresh_until <= self._link.unbroken_since + self._refresh_seconds
+        """Whether Redis was away since the visitor was read, as far as is known, and may have lost what was there."""
+        return visitor.fresh_until <= self._link.connected_at + self._refresh_seconds
 
 
 def _fields(reply: object) -> Mapping[bytes, bytes]:

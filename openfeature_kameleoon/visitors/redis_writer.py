@@ -14,9 +14,9 @@ from math import inf
 from types import TracebackType
 
 from ..clock import Clock
-from ..transport.redis_link import OversizedReply, RedisAway, RedisLink
-from ..transport.resp import Command
+from ..forking import threads_must_wait
 from .field_changes import Changes
+from .redis_link import Command, RedisAway, RedisLink
 from .write_behind import WriteBehind
 
 __all__ = ["ChangeLock", "RedisWriter"]
@@ -117,7 +117,7 @@ class RedisWriter:
 
     def begin(self) -> None:
         """Start the thread, if there is to be one and is none."""
-        if self._run is not None or not self._threads:
+        if self._run is not None or not self._threads or threads_must_wait():
             return
         with self._life:
             if self._run is None and not self.is_closed:
@@ -143,8 +143,8 @@ class RedisWriter:
                 self.is_closed = False
                 self._link.begin()
         if not self._threads:
-            if not self._link.is_up:
-                self._link.mend()
+            if self._link.is_up or self._link.mend():
+                self._link.tend()
             return
         self.begin()
         with self._rounds:
@@ -155,7 +155,11 @@ class RedisWriter:
         if self.is_closed:
             return not self.pending
         if not self._threads:
-            return (self._link.is_up or self._link.mend()) and self.write(timeout)
+            if not self._link.is_up and not self._link.pause_seconds():
+                self._link.mend()
+            is_written = self._link.is_up and self.write(max(timeout, self._timeout_seconds))
+            self._link.tend()
+            return is_written
         self.begin()
         run = self._run
         if run is not None:
@@ -235,8 +239,8 @@ class RedisWriter:
             codes.append(code)
         try:
             if commands:
-                self._link.ask(commands, max(0.0, seconds))
-        except (RedisAway, OversizedReply):
+                self._link.ask(commands, seconds)
+        except RedisAway:
             return []
         return codes
 
@@ -259,18 +263,12 @@ class RedisWriter:
 
     def _round(self, run: _Run) -> float:
         """Get back to Redis or write what waits; for how many seconds there is nothing to do then."""
-        if not self._link.is_up:
-            pause = self._link.seconds_to_try()
-            if pause > 0 and not run.is_hurried:
-                return pause
-            run.is_hurried = False
-            if not self._link.mend():
-                return self._link.seconds_to_try()
-        run.is_hurried = False
-        if self.write(WRITE_SECONDS):
-            self._tell_of_losses()
-        self._link.tend()
-        return self._link.seconds_to_tend()
+        is_hurried, run.is_hurried = run.is_hurried, False
+        if self._link.is_up or ((is_hurried or not self._link.pause_seconds()) and self._link.mend()):
+            if self.write(WRITE_SECONDS):
+                self._tell_of_losses()
+            self._link.tend()
+        return self._link.pause_seconds()
 
     def _tell_of_losses(self) -> None:
         with self.lock.plain:

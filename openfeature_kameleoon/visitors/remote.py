@@ -158,7 +158,7 @@ def _add_traits(visitor: Visitor, remote: RemoteVisitorData) -> None:
     traits.conversions.extend(remote.conversions)
     visitor.size += 256 * len(remote.conversions)
     for personalization_id, time in (remote.personalizations or {}).items():
-        traits.personalizations.setdefault(personalization_id, time)
+        traits.own("personalizations").setdefault(personalization_id, time)
     if remote.previous_visits and traits.visits is None:
         traits.visits = _history(visitor, remote)
         visitor.note_unsent(traits.visits)
@@ -170,7 +170,7 @@ def _add_traits(visitor: Visitor, remote: RemoteVisitorData) -> None:
 
 
 def _add_page(visitor: Visitor, visit: PageVisit) -> None:
-    pages = visitor.own_traits().pages
+    pages = visitor.own_traits().own("pages")
     known = pages.get(visit.page.url)
     if known is None:
         pages[visit.page.url] = visit

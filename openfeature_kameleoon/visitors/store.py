@@ -127,11 +127,11 @@ class MemoryVisitorStore:
         if visitor.known:
             return visitor
         with self.lock:
-            stored = self._visitors.peek(visitor.code)
-            if stored is not None:
-                return stored
             visitor.known = True
-            self._visitors.add(visitor)
+            stored = self._visitors.add(visitor)
+            if stored is not visitor:
+                visitor.known = False
+                return stored
             self._latest = visitor
             self.bytes += visitor.size
             if self.bytes > self._max_bytes or visitor.last_seen >= self._first_expiry:

@@ -274,7 +274,7 @@ def _read_page(key: str, text: bytes, offset: float) -> tuple[str, tuple[PageVie
 
 
 def _put_page(visitor: Visitor, url: str, page_and_time: Any) -> None:
-    pages = visitor.own_traits().pages
+    pages = visitor.own_traits().own("pages")
     if page_and_time is ABSENT:
         pages.pop(url, None)
     else:
@@ -344,7 +344,7 @@ def _digest(text: bytes) -> str:
 
 def _put_into(table: str) -> Callable[[Visitor, int, Any], None]:
     def put_into(visitor: Visitor, key: int, value: Any) -> None:
-        entries = getattr(visitor.own_traits(), table)
+        entries = visitor.own_traits().own(table)
         if value is ABSENT:
             entries.pop(key, None)
         else:

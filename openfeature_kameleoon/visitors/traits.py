@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -20,11 +20,13 @@ from .data import (
 )
 
 __all__ = [
+    "NOTHING",
     "NO_TRAITS",
     "Assignment",
     "Exposure",
     "ForcedVariation",
     "LegalConsent",
+    "Nothing",
     "PageVisit",
     "RecordedConversion",
     "TargetedSegment",
@@ -104,8 +106,20 @@ class VisitHistory(NamedTuple):
     seconds_since_previous: float
 
 
+class Nothing(dict[Any, Any]):
+    """The empty table that all share who have nothing of its kind; it cannot be written to."""
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise TypeError("this table is shared: take one of one's own to write to")
+
+
+NOTHING = Nothing()
+
+
 class Traits(msgspec.Struct, gc=False, eq=False):
     """The kinds of data that few visitors have; ``NO_TRAITS`` stands for "none of them".
+
+    A table is to be written to by way of ``own``: most visitors share those in which there is nothing.
 
     ``is_linked``: a mapping identifier ties the visitor to a user id (6.6). ``first_code``: of the codes that share
     these, the one that they are stored under. ``overridden``: see ``settle``.
@@ -118,26 +132,34 @@ class Traits(msgspec.Struct, gc=False, eq=False):
     application_version: ApplicationVersion | None = None
     user_agent: UserAgent | None = None
     cookies: Mapping[str, str] | None = None
-    pages: dict[str, PageVisit] = {}
+    pages: dict[str, PageVisit] = NOTHING
     conversions: list[RecordedConversion] = []
     visits: VisitHistory | None = None
-    personalizations: dict[int, float] = {}
+    personalizations: dict[int, float] = NOTHING
     heat: dict[int, dict[int, float]] | None = None
     scores: dict[int, dict[int, float]] | None = None
-    forced: dict[int, ForcedVariation] = {}
-    simulated: dict[str, ForcedVariation] = {}
+    forced: dict[int, ForcedVariation] = NOTHING
+    simulated: dict[str, ForcedVariation] = NOTHING
     additive: frozenset[int] = frozenset()
     consent: LegalConsent = LegalConsent.UNKNOWN
     is_linked: bool = False
     first_code: str | None = None
     overridden: bool = False
 
+    def own(self, name: str) -> dict[Any, Any]:
+        """The table of this name, to be written to."""
+        table: dict[Any, Any] = getattr(self, name)
+        if table is NOTHING:
+            table = {}
+            setattr(self, name, table)
+        return table
+
     def settle(self) -> None:
         """Note whether anything but the rules decides for this visitor; decisions look at this one mark."""
         self.overridden = bool(self.forced or self.simulated or self.scores)
 
 
-class _NoTraits(Traits, frozen=True, gc=False):
+class _NoTraits(Traits, frozen=True, gc=False):  # type: ignore[misc]  # msgspec allows it, and needs it for a default
     """What all visitors without any traits share; it cannot be written to."""
 
 

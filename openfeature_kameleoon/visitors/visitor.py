@@ -31,6 +31,7 @@ from .data import (
 )
 from .traits import (
     NO_TRAITS,
+    NOTHING,
     Assignment,
     ForcedVariation,
     LegalConsent,
@@ -55,13 +56,6 @@ VISITOR_BYTES = 700
 """What a visitor with a few custom data and an assignment takes, measured (benchmarks, bar 14)."""
 
 
-class _Nothing(dict[int, Any]):
-    """The empty table that all visitors without any such data share; never written to."""
-
-
-_NOTHING = _Nothing()
-
-
 class Visitor(msgspec.Struct, gc=False):
     """What this process knows of one visitor code.
 
@@ -80,8 +74,8 @@ class Visitor(msgspec.Struct, gc=False):
     size: int = 0
     hashing_code: str | None = None
     is_unique_identifier: bool = False
-    custom_data: dict[int, Values] = _NOTHING
-    assignments: dict[int, Assignment] = _NOTHING
+    custom_data: dict[int, Values] = NOTHING
+    assignments: dict[int, Assignment] = NOTHING
     unsent: tuple[object, ...] | list[object] = ()
     traits: Traits = NO_TRAITS
     fresh_until: float = inf
@@ -110,26 +104,26 @@ class Visitor(msgspec.Struct, gc=False):
 
     def set_custom_data(self, index: int, values: Values) -> None:
         """Replace the values at ``index``."""
-        if self.custom_data is _NOTHING:
+        if self.custom_data is NOTHING:
             self.custom_data = {}
         self.custom_data[index] = values
 
     def set_assignment(self, assignment: Assignment) -> None:
         """Replace the assignment of the experiment."""
-        if self.assignments is _NOTHING:
+        if self.assignments is NOTHING:
             self.assignments = {}
         self.assignments[assignment.exposure.experiment_id] = assignment
 
     def force(self, forced: ForcedVariation) -> None:
         """Have the visitor get this variation of its experiment."""
         traits = self.own_traits()
-        traits.forced[forced.experiment_id] = forced
+        traits.own("forced")[forced.experiment_id] = forced
         traits.settle()
 
     def unforce(self, experiment_id: int) -> None:
         """Have the rules decide again for this experiment."""
         traits = self.own_traits()
-        traits.forced.pop(experiment_id, None)
+        traits.own("forced").pop(experiment_id, None)
         traits.settle()
 
     def set_consent(self, consent: LegalConsent) -> None:
@@ -159,9 +153,9 @@ class Visitor(msgspec.Struct, gc=False):
         """Another visitor code for this same visitor: everything is shared but the unique-identifier flag (6.6)."""
         traits = self.own_traits()
         traits.first_code = traits.first_code or self.code
-        if self.custom_data is _NOTHING:
+        if self.custom_data is NOTHING:
             self.custom_data = {}
-        if self.assignments is _NOTHING:
+        if self.assignments is NOTHING:
             self.assignments = {}
         self.unsent = self.unsent if isinstance(self.unsent, list) else list(self.unsent)
         other = Visitor(code, self.started, self.last_seen, known=False, size=VISITOR_BYTES + len(code))
@@ -286,7 +280,7 @@ def _cookies_bytes(cookies: Mapping[str, str] | None) -> int:
 def _add_page_view(visitor: Visitor, page: PageView, index: DataFileIndex, now: float, is_tracked: bool) -> None:
     if not page.url:
         return
-    pages = visitor.own_traits().pages
+    pages = visitor.own_traits().own("pages")
     before = pages.get(page.url)
     pages[page.url] = PageVisit(page, before.views + 1 if before else 1, now)
     if before is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 
-from ..transport.resp import Command
 from .field_changes import ALIAS_OF, Changes, More, join
+from .redis_link import Command
 from .stored_form import ABSENT, encode, name_of
 
 __all__ = ["WriteBehind"]

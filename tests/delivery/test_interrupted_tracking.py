@@ -83,17 +83,19 @@ def problem(client: KameleoonClient, server: FakeKameleoon) -> str:
 
 @pytest.mark.parametrize("is_on_disk", [False, True])
 def test_r4_an_event_that_is_interrupted_anywhere_leaves_all_others_and_the_accounts_in_order(
-    tmp_path: Path, is_on_disk: bool
+    fast: Path, is_on_disk: bool
 ) -> None:
     problems, place, was_interrupted = {}, 0, True
-    while was_interrupted:
-        place += 1
-        settings = {"tracking_directory": tmp_path / str(place)} if is_on_disk else {}
-        with FakeKameleoon(SITE) as server, client_of(server, multi_threading=False, **settings) as client:
-            client.track_conversion("visitor", GOAL, 0)
-            work = partial(client.track_conversion, "visitor", GOAL, 1)
-            was_interrupted = is_interrupted_at(place, work, interrupt)
-            problems[place] = problem(client, server)
+    settings = {"tracking_directory": fast} if is_on_disk else {}
+    with FakeKameleoon(SITE) as server:
+        while was_interrupted:
+            place += 1
+            server.lines.clear()
+            with client_of(server, multi_threading=False, **settings) as client:
+                client.track_conversion("visitor", GOAL, 0)
+                work = partial(client.track_conversion, "visitor", GOAL, 1)
+                was_interrupted = is_interrupted_at(place, work, interrupt)
+                problems[place] = problem(client, server)
 
     assert {where: what for where, what in problems.items() if what} == {}
     assert place > 40

@@ -805,16 +805,16 @@ def test_a_visitor_may_change_while_a_condition_looks_at_it(kind: str, members: 
         number = next(others)
         add_data(who, PageView(f"/{number}"), INDEX, 0.0)
         who.set_assignment(Assignment(Exposure(number, 1, None), 0.0, 0.0, is_reported=True))
-        who.traits.personalizations[number] = 0.0
+        who.own_traits().own("personalizations")[number] = 0.0
 
     class Now(Restless):
         meanwhile = staticmethod(change)
 
     for number, page in enumerate((PageView("/a", "A"), PageView("/b", "B"))):
-        who.traits.pages[page.url] = PageVisit(page, Now(1), Now(STARTED - number))  # type: ignore[arg-type]  # counts too
+        who.own_traits().own("pages")[page.url] = PageVisit(page, Now(1), Now(STARTED - number))  # type: ignore[arg-type]  # counts too
         who.traits.conversions.append(RecordedConversion(Conversion(number + 1), Now(STARTED)))
         who.set_assignment(Assignment(Exposure(number, 1, None), Now(1), 0.0, is_reported=True))
-        who.traits.personalizations[number] = Now(1)
+        who.own_traits().own("personalizations")[number] = Now(1)
 
     matches = predicate(leaf({"targetingType": kind, **members}))
 

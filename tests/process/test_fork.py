@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.process.reporting import NEWS, SITE, Open, both_of, is_on, told, use
 
 pytestmark = FORKS
 
+PROGRAMS = Path(__file__).parent / "programs"
 SITE_ON_DISK = Path(__file__).parents[1] / "data" / "kameleoon-datafile.json"
 
 MOST_SECONDS_FOR_THE_FIRST = 0.02
@@ -94,7 +97,8 @@ def test_r13_what_a_child_leaves_on_disk_is_delivered_by_the_next_process(
     client.close()
     assert told(server) == both_of(["parent"])
     following = open_client(tracking_directory=tmp_path)
-    assert following.flush(timeout=5)
+    server.wait_for_lines(4)
+    following.close()
     assert told(server) == both_of(["parent", "child"])
     assert set(server.nonces().values()) == {1}
 
@@ -228,6 +232,26 @@ def test_r13_without_threads_a_child_reports_inside_its_own_calls(server: FakeKa
     assert ends_well(report)
     client.close()
     assert told(server) == both_of(["parent", "child"])
+
+
+def test_r13_a_fork_that_python_was_not_told_of_is_noticed(server: FakeKameleoon) -> None:
+    command = [sys.executable, PROGRAMS / "untold_fork.py", server.url]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told(server) == {("parent", "experiment"): 1, ("child", "experiment"): 1}
+    assert set(server.nonces().values()) == {1}
+
+
+def test_r13_a_child_that_ends_as_programs_do_reports_at_its_end(server: FakeKameleoon) -> None:
+    command = [sys.executable, PROGRAMS / "forking.py", server.url]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told(server) == both_of(["parent", "child", "grandchild"])
+    assert set(server.nonces().values()) == {1}
 
 
 # From a data file on disk ---------------------------------------------------------------------------------------------

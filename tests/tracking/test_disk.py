@@ -121,7 +121,7 @@ def test_any_visitor_code_and_user_agent_come_out_as_they_went_in(visitor: str, 
 
 
 def test_it_knows_of_whom_anything_waits(outbox: Outbox) -> None:
-    outbox.put(report("a", 1))
+    outbox.put(report("a", 1, time=0.0))
     assert outbox.has("a")
     assert not outbox.has("b")
 
@@ -401,7 +401,7 @@ def test_given_up_events_can_be_looked_at_and_are_few(
 
 
 def test_losing_power_costs_nothing_only_where_that_was_asked_for(make: Make, folder: Path) -> None:
-    for survives, setting in ((False, 1), (True, 2)):
+    for survives, setting in ((False, 0), (True, 2)):
         outbox = make(survives_power_loss=survives)
         outbox.put(report("a", 1))
 
@@ -434,6 +434,17 @@ def test_what_waited_too_long_is_dropped_and_what_is_under_way_is_not(make: Make
     assert outbox.status() == OutboxStatus(3, 0, 2, {"queue_full": 0, "expired": 1})
     outbox.release(under_way)
     assert nonces(outbox.take(10)) == [1, 3]
+
+
+def test_age_is_counted_from_when_the_event_was_made(make: Make) -> None:
+    clock = FakeClock()
+    outbox = make(clock)
+    outbox.put(report("a", 1, time=clock.monotonic() - 50))
+    outbox.put(report("a", 2, time=clock.monotonic() + 50))
+    clock.advance(10)
+
+    outbox.expire(60.0)
+    assert nonces(outbox.take(10)) == [2]
 
 
 def test_more_than_a_slice_expires_at_once(make: Make) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from openfeature_kameleoon.tracking import shelves, spool
 from openfeature_kameleoon.tracking.disk import DiskOutbox
+from openfeature_kameleoon.tracking.event_file import Entry
 from openfeature_kameleoon.tracking.outbox import Batch, OutboxStatus
 from openfeature_kameleoon.tracking.shelf import SLICE
 from tests.clock import FakeClock
@@ -400,7 +401,7 @@ def test_a_row_that_nobody_has_counted_is_delivered_and_counted(make: Make, fold
     outbox = make()
     outbox.put(report("a", 1))
     shelf = outbox._shelves.all()[0]
-    shelf.file.write([100], 0.0, [("b", row.line, None) for row in shelf.file.read(0, 1)[0]])
+    shelf.file.write([100], [Entry("b", row.line, None, 0.0) for row in shelf.file.read(0, 1)[0]])
 
     assert nonces(outbox.take(10)) == [1, 1]
     assert outbox.status() == OutboxStatus(2, 0, 2, NOTHING)

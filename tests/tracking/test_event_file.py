@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from openfeature_kameleoon.tracking.event_file import MOST_AT_ONCE, EventFile, Summary, is_damage, plain_reason
+from openfeature_kameleoon.tracking.event_file import MOST_AT_ONCE, Entry, EventFile, Summary, is_damage, plain_reason
 from openfeature_kameleoon.tracking.events import Line
 from openfeature_kameleoon.tracking.spool import Spool
 from tests.outboxes import SITE, disk_outbox, is_balanced, report
@@ -33,17 +33,17 @@ def file(folder: Path) -> Iterator[EventFile]:
     made.claim.release()
 
 
-def events(count: int) -> list[tuple[str, Line, str | None]]:
-    return [(f"visitor-{number}", Line(number % 11, f"nonce={number}"), None) for number in range(count)]
+def entries(count: int) -> list[Entry]:
+    return [Entry(f"visitor-{number}", Line(number % 11, f"nonce={number}"), None, 5.0) for number in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, MOST_AT_ONCE, MOST_AT_ONCE + 1, 5 * MOST_AT_ONCE])
 def test_events_are_written_all_at_once_and_read_in_their_order(count: int, file: EventFile) -> None:
-    file.write(range(1, count + 1), 5.0, events(count))
+    file.write(range(1, count + 1), entries(count))
 
     rows, damaged = file.read(0, 1_000)
 
-    assert [(row.visitor_code, row.line, row.user_agent) for row in rows] == events(count)
+    assert [Entry(row.visitor_code, row.line, row.user_agent, 5.0) for row in rows] == entries(count)
     assert [row.id for row in rows] == list(range(1, count + 1))
     assert damaged == []
     assert file.summary() == Summary(count, 5.0)
@@ -51,17 +51,17 @@ def test_events_are_written_all_at_once_and_read_in_their_order(count: int, file
 
 @pytest.mark.parametrize("count", [3, 3 * MOST_AT_ONCE])
 def test_of_events_that_cannot_all_be_written_none_is(count: int, file: EventFile) -> None:
-    file.write([count], 5.0, events(1))
+    file.write([count], entries(1))
 
     with pytest.raises(sqlite3.IntegrityError):
-        file.write(range(1, count + 1), 5.0, events(count))
-    file.write([count + 1], 5.0, events(1))
+        file.write(range(1, count + 1), entries(count))
+    file.write([count + 1], entries(1))
 
     assert [row.id for row in file.read(0, 1_000)[0]] == [count, count + 1]
 
 
 def test_nothing_of_an_event_is_kept_once_it_is_deleted_but_what_is_dead(file: EventFile) -> None:
-    file.write([1, 2, 3], 5.0, events(3))
+    file.write([1, 2, 3], entries(3))
     file.bury([2], "rejected")
 
     assert file.delete([1, 2, 7]) == 2
@@ -77,24 +77,24 @@ def test_a_database_grows_to_its_limit(file: EventFile) -> None:
 
     def fill() -> None:
         for number in range(1_000):
-            file.write([number], 5.0, [("a", Line(0, "x" * 500), None)])
+            file.write([number], [Entry("a", Line(0, "x" * 500), None, 5.0)])
 
     with pytest.raises(sqlite3.OperationalError, match=FULL):
         fill()
 
     file.limit(40_000)
-    file.write([1_001], 5.0, [("a", Line(0, "x" * 500), None)])
+    file.write([1_001], [Entry("a", Line(0, "x" * 500), None, 5.0)])
 
 
 def test_a_moved_log_begins_anew(file: EventFile) -> None:
     path = f"{file.claim.database}-wal"
     for number in range(100):
-        file.write([number], 5.0, events(1))
+        file.write([number], entries(1))
     length = os.stat(path).st_size
 
     pages, moved = file.checkpoint()
     for number in range(100, 150):
-        file.write([number], 5.0, events(1))
+        file.write([number], entries(1))
 
     assert pages == moved > 0
     assert os.stat(path).st_size == length

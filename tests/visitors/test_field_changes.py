@@ -63,7 +63,7 @@ def test_changes_make_of_one_visitor_the_other(one: Visitor, other: Visitor) -> 
 
 def test_page_views_are_written_as_so_many_more() -> None:
     before = Visitor("v")
-    before.own_traits().pages["/"] = PageVisit(PageView("/"), 3, 1.0)
+    before.own_traits().own("pages")["/"] = PageVisit(PageView("/"), 3, 1.0)
     after = before.copy()
     for url in ("/", "/", "/new"):
         add_data(after, PageView(url), INDEX, 5.0)
@@ -105,7 +105,7 @@ def test_what_is_stored_wins_unless_it_was_changed_here_since() -> None:
 
 def test_after_an_outage_what_is_missing_is_kept_and_owed() -> None:
     visitor = visitor_with(_1="here", _2="old")
-    visitor.own_traits().pages["/"] = PageVisit(PageView("/"), 3, 1.0)
+    visitor.own_traits().own("pages")["/"] = PageVisit(PageView("/"), 3, 1.0)
     visitor.force(ForcedVariation(1, "on", 2))
 
     owed = adopt(visitor, visitor_with(_2="new"), {}, keeps=True)
@@ -117,8 +117,8 @@ def test_after_an_outage_what_is_missing_is_kept_and_owed() -> None:
 
 def test_views_that_are_not_written_yet_count_on_top_of_those_that_are() -> None:
     visitor, stored = Visitor("v"), Visitor("v")
-    visitor.own_traits().pages["/"] = PageVisit(PageView("/"), 2, 9.0)
-    stored.own_traits().pages["/"] = PageVisit(PageView("/", "Title"), 5, 8.0)
+    visitor.own_traits().own("pages")["/"] = PageVisit(PageView("/"), 2, 9.0)
+    stored.own_traits().own("pages")["/"] = PageVisit(PageView("/", "Title"), 5, 8.0)
 
     adopt(visitor, stored, {("page", "/"): (PageView("/"), 9.0), ("views", "/"): More(1)}, keeps=False)
 

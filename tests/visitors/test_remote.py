@@ -390,7 +390,7 @@ def test_local_data_win() -> None:
     ]
     visitor = stage.store.add_data(stage.visitor("v"), local, stage.index)
     visitor.set_assignment(Assignment(Exposure(1, 7, None), 5.0, 0.0, is_reported=True))
-    visitor.own_traits().personalizations[1] = 5.0
+    visitor.own_traits().own("personalizations")[1] = 5.0
     visitor.own_traits().scores = {1: {1: 1.0}}
     static = {"deviceType": "PHONE", "browser": "CHROME", "os": "IOS"}
     answer = {
@@ -410,7 +410,7 @@ def test_local_data_win() -> None:
 
 def test_pages_are_counted_up_and_keep_the_local_title() -> None:
     visitor = Visitor("v")
-    visitor.own_traits().pages["/yes"] = PageVisit(PageView("/yes", "local"), 2, 9.0)
+    visitor.own_traits().own("pages")["/yes"] = PageVisit(PageView("/yes", "local"), 2, 9.0)
 
     added({"currentVisit": {"pageEvents": [event(1000, href="/yes", title="remote")] * 3}}, visitor)
     added({"currentVisit": {"pageEvents": [event(12_000, href="/yes")]}}, visitor)

@@ -144,7 +144,7 @@ def test_the_stored_form_can_be_read_by_people() -> None:
     visitor.set_custom_data(3, "gold")
     visitor.set_custom_data(4, ("a", "b"))
     visitor.set_assignment(Assignment(Exposure(7, 71, "EXPERIMENTATION"), 6.0, 100.0 + OFFSET, is_reported=True))
-    visitor.own_traits().pages["/cart"] = PageVisit(PageView("/cart", "Cart"), 2, 8.0)
+    visitor.own_traits().own("pages")["/cart"] = PageVisit(PageView("/cart", "Cart"), 2, 8.0)
     visitor.traits.consent = LegalConsent.GIVEN
     visitor.force(ForcedVariation(9, "on", 91))
 
@@ -195,7 +195,7 @@ def test_a_number_that_is_none_is_left_out() -> None:
 def test_pages_that_can_be_read_only_once_are_left_to_the_one_who_reports_them() -> None:
     referrers = iter([1, 2])
     visitor = Visitor("v")
-    visitor.own_traits().pages["/"] = PageVisit(PageView("/", referrers=referrers), 1, 1.0)
+    visitor.own_traits().own("pages")["/"] = PageVisit(PageView("/", referrers=referrers), 1, 1.0)
 
     again = decode(stored(visitor), "v", OFFSET)
 

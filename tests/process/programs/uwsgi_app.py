@@ -1,14 +1,20 @@
-"""An application for uWSGI; its first line says which process answers, and whether threads run in it."""
+"""An application for uWSGI, which answers its process, whether a flag is on, and which threads of ours run.
+
+It takes its time, so that one worker alone cannot answer all who ask.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration
+
+SECONDS = 0.05
 
 client = KameleoonClient(
     os.environ["KAMELEOON_SITE_CODE"],
@@ -25,4 +31,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
     is_on = client.is_feature_active("watcher", "on", track=False)
     ours = sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("kameleoon"))
     start_response("200 OK", [("Content-Type", "text/plain")])
+    time.sleep(SECONDS)
     return [f"{os.getpid()} {'on' if is_on else 'off'} {' '.join(ours)}".encode()]
