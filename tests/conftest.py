@@ -1,17 +1,19 @@
-"""What holds for every test: it leaves no thread and no handle behind, and speaks with this machine alone.
+"""What holds for every test: it leaves no thread and no handle behind, speaks with this machine alone, tells no secret.
 
-The socket guard sees this process only; a test that starts another one answers for it.
+The guards see this process only; a test that starts another one answers for it.
 """
 
 from __future__ import annotations
 
 import gc
 import ipaddress
+import logging
 import os
 import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from openfeature_kameleoon import KameleoonProvider
+from openfeature_kameleoon.settings import Secret
 
 LEAK_DEADLINE_SECONDS = 2.0
 
@@ -146,6 +149,68 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
+
+
+# --- no secret in the log ------------------------------------------------------------------------------------
+
+CANARY = "canary"
+"""What holds this word is never logged, whatever it is: a visitor code, a custom datum, a password."""
+
+SHORTEST_SECRET = 8
+"""Of a shorter one it cannot be told whether it is meant."""
+
+MOST_SECRETS = 100
+LONGEST_MESSAGE = 600
+"""Two foreign texts of the longest length, and what is said of them."""
+
+secrets_of_the_test: set[str] = set()
+told: list[str] = []
+
+_hold_secret = Secret.__init__
+_is_enabled_for = logging.Logger.isEnabledFor
+_handle_record = logging.Logger.handle
+
+
+def hold_secret(secret: Secret, text: str) -> None:
+    """Note what becomes a secret in this test, and keep it."""
+    _hold_secret(secret, text)
+    if isinstance(text, str) and len(text) >= SHORTEST_SECRET and len(secrets_of_the_test) < MOST_SECRETS:
+        secrets_of_the_test.add(text)
+
+
+def overhear(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Look at a record of any logger and level, also where nobody wants to see it; then let it take its way."""
+    message = record.getMessage()
+    whole = f"{message} {record.args!r}"
+    if record.exc_info:
+        whole += "".join(traceback.format_exception(*record.exc_info))
+    if CANARY in whole or any(secret in whole for secret in secrets_of_the_test):
+        told.append(f"{record.name} shows a secret: {record.msg}")
+    if covers("openfeature_kameleoon", record.name) and not (message.isprintable() and len(message) < LONGEST_MESSAGE):
+        told.append(f"{record.name} says what is too long, or not on one line: {message!r:.200}")
+    if _is_enabled_for(logger, record.levelno):
+        _handle_record(logger, record)
+
+
+def covers(name: str, logger: str) -> bool:
+    """Whether a logger stands under a name."""
+    return logger == name or logger.startswith(f"{name}.")
+
+
+Secret.__init__ = hold_secret  # type: ignore[method-assign]  # the only way to know of all
+logging.Logger.isEnabledFor = lambda logger, level: True  # type: ignore[method-assign]  # DEBUG is overheard too
+logging.Logger.handle = overhear  # type: ignore[method-assign]  # no handler: levels stay as tests set them
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged() -> Iterator[None]:
+    """Fail a test in which a secret was logged, or anything of ours that is no line of text."""
+    secrets_of_the_test.clear()
+    told.clear()
+
+    yield
+
+    assert not told, f"the log tells: {told}"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ import pytest
 
 __all__ = [
     "BROKEN",
+    "CALLS",
     "FULL",
     "LOCKED",
     "MALFORMED",
@@ -94,7 +95,7 @@ _connect = sqlite3.connect
 
 
 @contextmanager
-def failing_calls(countdown: Countdown, code: int) -> Iterator[None]:
+def failing_calls(countdown: Countdown, code: int, calls: Iterable[str] = CALLS) -> Iterator[None]:
     """Have the n-th call of the system fail with this error."""
 
     def failing(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -106,6 +107,6 @@ def failing_calls(countdown: Countdown, code: int) -> Iterator[None]:
 
     close = os.close
     with pytest.MonkeyPatch.context() as broken:
-        for name in CALLS:
+        for name in calls:
             broken.setattr(os, name, partial(failing, getattr(os, name)))
         yield

@@ -75,18 +75,19 @@ class DataFileCache:
         self.path = Path(directory) / f"datafile-{self._site[:16]}"
         self._max_bytes = max_bytes
         self._clock = clock
-        self._is_save_warned = False
+        self._is_warned = False
 
     def load(self) -> Cached | None:
         """The copy, or ``None`` when there is none. One that this user did not save as it is is ignored."""
         try:
             return self._read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # of the latter save() tells
             return None
         except (_Unusable, msgspec.MsgspecError) as flaw:
             reason = str(flaw)
         except (OSError, ValueError) as error:
             reason = _reason(error)
+            self._is_warned = True  # what cannot be read for such a reason can hardly be written either
         _logger.warning("the saved data file %s is ignored: %s", printable(self.path, 120), reason)
         return None
 
@@ -98,14 +99,14 @@ class DataFileCache:
             self._write((_first_line(header, raw), header, raw))
         except (OSError, ValueError) as error:
             _logger.log(
-                logging.DEBUG if self._is_save_warned else logging.WARNING,
+                logging.DEBUG if self._is_warned else logging.WARNING,
                 "the data file cannot be saved in %s: %s; a start without network will lack it",
                 printable(self.path.parent, 120),
                 _reason(error),
             )
-            self._is_save_warned = True
+            self._is_warned = True
         else:
-            self._is_save_warned = False
+            self._is_warned = False
 
     def _read(self) -> Cached:
         descriptor = os.open(self.path, os.O_RDONLY | _NO_FOLLOW | _BINARY)

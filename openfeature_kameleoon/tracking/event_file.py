@@ -86,6 +86,9 @@ class Row(NamedTuple):
     line: Line
     user_agent: str | None
 
+    def __repr__(self) -> str:
+        return f"Row({self.id})"  # the rest is personal
+
 
 class Front(NamedTuple):
     """What an event's age and visitor are."""
@@ -93,6 +96,9 @@ class Front(NamedTuple):
     id: int
     time: float
     visitor_code: str
+
+    def __repr__(self) -> str:
+        return f"Front({self.id})"
 
 
 class Summary(NamedTuple):
@@ -320,7 +326,7 @@ def _keep_for_ever(connection: sqlite3.Connection) -> None:
 
 def _connected(claim: Claim, waits_seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(
-        f"{claim.database.as_uri()}?mode=rw",  # never made anew where somebody has removed it
+        f"{claim.database.absolute().as_uri()}?mode=rw",  # never made anew where somebody has removed it
         uri=True,
         timeout=waits_seconds,
         isolation_level=None,

@@ -82,12 +82,18 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     user_agent: str | None = None
     time: float = inf
 
+    def __repr__(self) -> str:
+        return f"Report({len(self.events)} events)"  # of whom is personal
+
 
 class Line(NamedTuple):
     """An event as it is sent; ``rank`` orders the lines of one visitor, so that the server knows exposures first."""
 
     rank: int
     text: str
+
+    def __repr__(self) -> str:
+        return f"Line({self.rank})"  # the text is personal
 
 
 class _Form(NamedTuple):

@@ -44,6 +44,9 @@ class Batch(NamedTuple):
     lines: tuple[str, ...]
     key: object
 
+    def __repr__(self) -> str:
+        return f"Batch({len(self.lines)} lines)"  # they are personal
+
 
 class Outbox(Protocol):
     """What reporting and sending need of a place where events wait.

@@ -138,7 +138,7 @@ class Spool:
     """
 
     def __init__(self, directory: str | os.PathLike[str], site_code: str) -> None:
-        self.folder = Path(directory).absolute() / "events"
+        self.folder = _absolute(Path(directory)) / "events"
         self._prefix = f"{FORMAT}-{hashlib.sha256(site_code.encode()).hexdigest()[:16]}-"
         self._is_warned = False
 
@@ -229,6 +229,14 @@ def network_file_system(folder: Path, mounts: str = "/proc/self/mounts") -> str 
         if len(point) >= len(deepest) and f"{whole}/".startswith(f"{point.rstrip('/')}/"):
             deepest, found = point, kind
     return found if found in NETWORK_FILE_SYSTEMS else None
+
+
+def _absolute(path: Path) -> Path:
+    """Where it is now, wherever the process goes; as it is where the working directory is gone: nothing is there."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path
 
 
 def _opened(path: Path, flags: int = 0) -> io.FileIO:

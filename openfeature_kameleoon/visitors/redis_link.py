@@ -30,6 +30,9 @@ Command = tuple[bytes, ...]
 PING: Command = (b"PING",)
 
 CONNECTIONS = 4
+"""That are kept ready; one more each time somebody waits for one in vain."""
+
+MOST_CONNECTIONS = 16
 CONNECT_SECONDS = 1.0
 """What each step of connecting may take, and a ping."""
 
@@ -105,8 +108,9 @@ class RedisLink:
         self.connected_at = self._up_at = self._try_at = self._fill_at = self._ping_at = -inf
         self._reason = "no connection yet"
         self._failures = 0  # in a row
+        self._wanted = CONNECTIONS
         self._backoff = Backoff(self._random, first=0.1)
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._idle: queue.Queue[Any] = queue.Queue()  # SimpleQueue may wait for longer than its time-out
         self._open: set[Any] = set()
 
     def renew(self) -> None:
@@ -159,6 +163,8 @@ class RedisLink:
             try:
                 connection = self._idle.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
+                self._wanted = min(len(self._open) + 1, MOST_CONNECTIONS)
+                self._need()
                 raise RedisAway("all connections are in use") from None
             with contextlib.suppress(Exception):  # it was closed while it was idle
                 if not connection.can_read(0):  # what came unasked would be taken for the answer
@@ -234,7 +240,7 @@ class RedisLink:
             for _ in range(self._idle.qsize()):
                 with contextlib.suppress(RedisAway):
                     self.ask([PING], CONNECT_SECONDS)
-        while self.is_up and now >= self._fill_at and len(self._open) < CONNECTIONS:
+        while self.is_up and now >= self._fill_at and len(self._open) < self._wanted:
             if not self._connect():
                 self._fill_at = time.monotonic() + LONGEST_PAUSE_SECONDS
                 self.is_up = self.is_up and bool(self._open)

@@ -96,6 +96,9 @@ class RemoteVisitorData(msgspec.Struct, frozen=True):
     heat: Mapping[int, Mapping[int, float]] | None = None
     scores: Mapping[int, Mapping[int, float]] | None = None
 
+    def __repr__(self) -> str:
+        return f"RemoteVisitorData({len(self.custom_data)} custom data, {len(self.assignments)} assignments)"  # personal
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to add, and no visitor to be made for it."""

@@ -80,6 +80,9 @@ class Visitor(msgspec.Struct, gc=False):
     traits: Traits = NO_TRAITS
     fresh_until: float = inf
 
+    def __repr__(self) -> str:
+        return f"Visitor({len(self.custom_data)} custom data, {len(self.assignments)} assignments)"  # all is personal
+
     @property
     def has_data(self) -> bool:
         """Whether anything of a kind that is reported is known, or was reported."""

@@ -40,7 +40,7 @@ def faults(stall: float) -> list[Fault]:
     return [Fault(answer, takes) for answer in (*SAYS_NO, *BREAKS, *stalls) for takes in (False, True)]
 
 
-def survive(settings: dict[str, Any], *, events: int, at_a_time: int, timeout: float) -> None:
+def survive(settings: dict[str, Any], *, events: int, at_a_time: int, failures: int, timeout: float) -> None:
     """Track through failures, then with a server that is well; see that all came, and how often."""
     random = Random(7)
     with (
@@ -54,6 +54,8 @@ def survive(settings: dict[str, Any], *, events: int, at_a_time: int, timeout: f
         for first in range(0, events, at_a_time):
             track(client, range(first, first + at_a_time), visitors=VISITORS)
             client.flush(timeout=0.02)
+        while server.faults < failures:  # there is always something to send: a flush tells that each visitor is there
+            client.flush(timeout=0.02)
         server.fail_at_random(EVENTS, [], rate=0.0, random=random)
         server.fail_connections_at_random([], rate=0.0, random=random)
         wait_until(lambda: client.flush(timeout=0.2), 60)
@@ -62,7 +64,6 @@ def survive(settings: dict[str, Any], *, events: int, at_a_time: int, timeout: f
         assert (status.delivered, status.pending, sum(status.dropped.values())) == (status.accepted, 0, 0)
         has_seen_all(server.lines, status.accepted, events)
         assert len(server.lines) - status.accepted <= sum(server.doubtful)
-        assert server.faults >= events / at_a_time / 8
         assert len(server.doubtful) >= server.faults / 4
 
 
@@ -75,11 +76,11 @@ def has_seen_all(lines: Iterable[str], accepted: int, events: int) -> None:
 
 
 def test_r2_a_misbehaving_server_sees_every_event_that_waited_in_memory() -> None:
-    survive({}, events=2_000, at_a_time=16, timeout=0.3)
+    survive({}, events=2_000, at_a_time=20, failures=32, timeout=0.3)
 
 
 def test_r2_a_misbehaving_server_sees_every_event_that_waited_on_disk(tmp_path: Path) -> None:
-    survive({"tracking_directory": tmp_path, **CREDENTIALS}, events=2_000, at_a_time=16, timeout=0.3)
+    survive({"tracking_directory": tmp_path, **CREDENTIALS}, events=2_000, at_a_time=20, failures=32, timeout=0.3)
 
 
 @pytest.mark.soak
@@ -87,4 +88,4 @@ def test_r2_a_misbehaving_server_sees_every_event_that_waited_on_disk(tmp_path: 
 def test_r2_a_misbehaving_server_sees_every_one_of_100_000_events(tmp_path: Path, is_on_disk: bool) -> None:
     settings = {"tracking_directory": tmp_path, **CREDENTIALS} if is_on_disk else {}
 
-    survive(settings, events=100_000, at_a_time=50, timeout=1.0)
+    survive(settings, events=100_000, at_a_time=50, failures=400, timeout=1.0)

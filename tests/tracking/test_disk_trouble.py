@@ -12,12 +12,15 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
 
 import pytest
 
 from openfeature_kameleoon.tracking import shelves, spool
 from openfeature_kameleoon.tracking.disk import DiskOutbox
 from openfeature_kameleoon.tracking.event_file import Entry
+from openfeature_kameleoon.tracking.events import Report
 from openfeature_kameleoon.tracking.outbox import Batch, OutboxStatus
 from openfeature_kameleoon.tracking.shelf import SLICE
 from tests.clock import FakeClock
@@ -92,6 +95,72 @@ def test_taking_moves_what_waits_in_memory_to_a_disk_that_works_again(make: Make
     assert nonces(outbox.take(10)) == list(range(10))
     assert outbox._memory.status().pending == 0
     assert outbox.status().pending == 3 * SLICE
+
+
+def test_what_comes_while_the_memory_is_moved_comes_behind_it(make: Make, faults: Faults) -> None:
+    clock = FakeClock()
+    outbox = make(clock)
+    faults.fail("INSERT", FULL)
+    waiting = 2 * SLICE + 10
+    for number in range(waiting):
+        outbox.put(report("a", number))
+    faults.stop()
+    clock.advance(shelves.RETRY_SECONDS)
+
+    for number in range(waiting, waiting + 10):
+        outbox.put(report("a", number))
+
+    assert outbox._memory.status().pending == 0
+    assert take_all(outbox) == list(range(waiting + 10))
+
+
+def test_a_signal_handler_may_put_in_what_it_likes_at_any_moment_while_the_memory_is_moved(
+    fast: Path, faults: Faults
+) -> None:
+    moving = (DiskOutbox._move_memory.__code__, DiskOutbox._is_memory_moved.__code__)
+    for moment in count(1):
+        clock = FakeClock()
+        outbox = disk_outbox(fast / str(moment), clock)
+        faults.fail("INSERT", FULL)
+        for number in range(5):
+            outbox.put(report("a", number))
+        faults.stop()
+        clock.advance(shelves.RETRY_SECONDS)
+
+        was_interrupted = put_interrupted(outbox, report("a", 5), moving, moment, report("a", 6))
+
+        assert is_balanced(outbox)
+        assert sorted(take_all(outbox)) == list(range(6 + was_interrupted)), moment
+        outbox.close()
+        if not was_interrupted:
+            break
+    assert moment > 8
+
+
+def put_interrupted(outbox: DiskOutbox, put_in: Report, where: tuple[CodeType, ...], moment: int, by: Report) -> bool:
+    """Put a report in, and before the n-th line of some functions another; whether it came to that."""
+    lines = 0
+
+    def interrupt(frame: FrameType, what: str, argument: object) -> Any:
+        nonlocal lines
+        if what == "line" and frame.f_code in where:
+            lines += 1
+            if lines == moment:
+                sys.settrace(None)
+                outbox.put(by)
+                return None
+        return interrupt
+
+    def put() -> None:
+        sys.settrace(interrupt)
+        outbox.put(put_in)
+        sys.settrace(None)
+
+    thread = threading.Thread(target=put, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive(), "it waits for itself"
+    return lines >= moment
 
 
 def test_what_waits_in_memory_is_sent_after_what_is_on_the_full_disk(make: Make, faults: Faults) -> None:

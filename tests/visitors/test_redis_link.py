@@ -85,7 +85,7 @@ def test_a_socket_of_this_machine_will_do(redis_server: RedisServer) -> None:
     link.close()
 
 
-def test_who_finds_no_connection_free_waits_no_longer_than_asked(link: RedisLink) -> None:
+def test_who_finds_no_connection_free_waits_no_longer_than_asked_and_has_one_more_made(link: RedisLink) -> None:
     waiting = [threading.Thread(target=link.ask, args=([SLOW], SECONDS)) for _ in range(CONNECTIONS)]
     for thread in waiting:
         thread.start()
@@ -96,9 +96,30 @@ def test_who_finds_no_connection_free_waits_no_longer_than_asked(link: RedisLink
         link.ask([PING], 0.05)
 
     assert time.monotonic() - start < 0.25
-    assert link.is_up
+    link.tend()
+    assert link.ask([PING], SECONDS) == [b"PONG"]
+    assert len(link._open) == CONNECTIONS + 1
     for thread in waiting:
         thread.join()
+
+
+def test_nobody_waits_longer_than_asked_where_many_want_few_connections(link: RedisLink) -> None:
+    longest: list[float] = []
+    end = time.monotonic() + 1.5
+
+    def ask_often() -> None:
+        while (start := time.monotonic()) < end:
+            with contextlib.suppress(RedisAway):
+                link.ask([PING], 0.005)
+            longest.append(time.monotonic() - start)
+
+    threads = [threading.Thread(target=ask_often) for _ in range(3 * CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert max(longest) < 0.8
 
 
 def test_two_answers_that_do_not_come_are_no_outage_and_three_are(link: RedisLink) -> None:
