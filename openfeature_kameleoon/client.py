@@ -34,8 +34,8 @@ from .status import ClientStatus
 from .tracking.reports import Reporter
 from .under_uwsgi import warn_of_missing_threads
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
-from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visiting import visitor_store
+from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visitors.store import VisitorStore
 from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES

@@ -197,9 +197,9 @@ def covers(name: str, logger: str) -> bool:
     return logger == name or logger.startswith(f"{name}.")
 
 
-Secret.__init__ = hold_secret  # type: ignore[method-assign]  # the only way to know of all
-logging.Logger.isEnabledFor = lambda logger, level: True  # type: ignore[method-assign]  # DEBUG is overheard too
-logging.Logger.handle = overhear  # type: ignore[method-assign]  # no handler: levels stay as tests set them
+Secret.__init__ = hold_secret  # type: ignore[method-assign, assignment]  # the only way to know of all
+logging.Logger.isEnabledFor = lambda logger, level: True  # type: ignore[method-assign, assignment]  # DEBUG is overheard too
+logging.Logger.handle = overhear  # type: ignore[method-assign, assignment]  # no handler: levels stay as tests set them
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from openfeature_kameleoon.transport.urls import Endpoints
 from tests.chaos import wait_until
 
-__all__ = ["Server", "kameleoon_is", "program", "running", "serving"]
+__all__ = ["Server", "kameleoon_is", "output_of", "program", "running", "serving"]
 
 START_SECONDS = 30.0
 
@@ -60,6 +60,17 @@ def kameleoon_is(url: str, folder: Path) -> dict[str, str]:
     }
 
 
+def output_of(
+    program: str | Path, *arguments: str | Path, seconds: float = 60.0, env: Mapping[str, str] | None = None
+) -> str:
+    """What a Python program prints, which must end well and complain of nothing."""
+    done = subprocess.run(
+        [sys.executable, program, *arguments], capture_output=True, text=True, timeout=seconds, env=env, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
 class Server(NamedTuple):
     """A program that serves: its process, its port and what it writes, output and errors together."""
 
@@ -86,7 +97,12 @@ def running(command: Sequence[str | Path], log: Path, **options: object) -> Iter
     """Run a program, whose output and errors go to a file; it is killed if it is still there in the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(  # type: ignore[call-overload]  # options are Popen's own
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **options
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
         )
     try:
         yield process

@@ -122,6 +122,9 @@ class _Target(str):
     def __str__(self) -> str:
         return self.partition("?")[0]
 
+    def __repr__(self) -> str:
+        return str.__repr__(str(self))
+
 
 class _Deadlined(HTTPConnection):
     """What both kinds of connection do about the deadline."""

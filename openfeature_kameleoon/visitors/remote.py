@@ -97,7 +97,7 @@ class RemoteVisitorData(msgspec.Struct, frozen=True):
     scores: Mapping[int, Mapping[int, float]] | None = None
 
     def __repr__(self) -> str:
-        return f"RemoteVisitorData({len(self.custom_data)} custom data, {len(self.assignments)} assignments)"  # personal
+        return f"RemoteVisitorData({len(self.custom_data)} custom data)"  # all is personal
 
     @property
     def is_empty(self) -> bool:

@@ -109,8 +109,11 @@ class VisitHistory(NamedTuple):
 class Nothing(dict[Any, Any]):
     """The empty table that all share who have nothing of its kind; it cannot be written to."""
 
-    def __setitem__(self, key: object, value: object) -> NoReturn:
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("this table is shared: take one of one's own to write to")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 NOTHING = Nothing()
@@ -145,6 +148,9 @@ class Traits(msgspec.Struct, gc=False, eq=False):
     is_linked: bool = False
     first_code: str | None = None
     overridden: bool = False
+
+    def __repr__(self) -> str:
+        return "Traits(...)"  # all of it is personal
 
     def own(self, name: str) -> dict[Any, Any]:
         """The table of this name, to be written to."""

@@ -83,7 +83,7 @@ def visitor(
         traits.visits = VisitHistory(visits, len(visits), 0.0)
     for experiment_id, (variation_id, time) in (assigned or {}).items():
         made.set_assignment(Assignment(Exposure(experiment_id, variation_id, None), time, 0.0, is_reported=True))
-    traits.personalizations.update(personalized or {})
+    traits.own("personalizations").update(personalized or {})
     traits.heat = heat
     return made
 

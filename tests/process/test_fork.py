@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +16,7 @@ from tests.chaos import wait_until
 from tests.kameleoon import DATA_FILE, EVENTS, FakeKameleoon
 from tests.process.children import CHILD_SECONDS, FORKS, ends_well, forked, outcome_of
 from tests.process.reporting import NEWS, SITE, Open, both_of, is_on, told, use
+from tests.programs import output_of
 
 pytestmark = FORKS
 
@@ -37,7 +36,8 @@ def test_r13_each_child_reports_once_and_the_parent_its_own(server: FakeKameleoo
     client.add_data("unreported", CustomData("plan", "vip"))
 
     def report_as(child: str) -> None:
-        assert is_on(client, "reported before") and is_on(client, "pending")
+        assert is_on(client, "reported before")
+        assert is_on(client, "pending")
         use(client, f"{child} by client")
         use(provider, f"{child} by provider")
         client.close()
@@ -61,7 +61,8 @@ def test_r13_a_child_evaluates_at_once(open_client: Open) -> None:
 
     def evaluate_at_once() -> None:
         started = time.thread_time()
-        assert is_on(client, "new") and is_on(client, "known")
+        assert is_on(client, "new")
+        assert is_on(client, "known")
         assert time.thread_time() - started < MOST_SECONDS_FOR_THE_FIRST
 
     assert ends_well(evaluate_at_once)
@@ -185,7 +186,8 @@ def test_r13_a_child_has_a_stream_of_its_own(server: FakeKameleoon, open_client:
     assert outcome_of(child) == 0
     wait_until(lambda: not is_on(client, "somebody"))
     stream = client.status().data_file.stream
-    assert stream is not None and (stream.state, stream.reconnects) == (StreamState.OPEN, 0)
+    assert stream is not None
+    assert (stream.state, stream.reconnects) == (StreamState.OPEN, 0)
 
 
 def test_r13_a_child_of_the_thread_that_updates_works_too(server: FakeKameleoon, open_client: Open) -> None:
@@ -235,21 +237,15 @@ def test_r13_without_threads_a_child_reports_inside_its_own_calls(server: FakeKa
 
 
 def test_r13_a_fork_that_python_was_not_told_of_is_noticed(server: FakeKameleoon) -> None:
-    command = [sys.executable, PROGRAMS / "untold_fork.py", server.url]
+    output_of(PROGRAMS / "untold_fork.py", server.url)
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
     assert told(server) == {("parent", "experiment"): 1, ("child", "experiment"): 1}
     assert set(server.nonces().values()) == {1}
 
 
 def test_r13_a_child_that_ends_as_programs_do_reports_at_its_end(server: FakeKameleoon) -> None:
-    command = [sys.executable, PROGRAMS / "forking.py", server.url]
+    output_of(PROGRAMS / "forking.py", server.url)
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
     assert told(server) == both_of(["parent", "child", "grandchild"])
     assert set(server.nonces().values()) == {1}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration,
 from tests.chaos import wait_until
 from tests.kameleoon import FakeKameleoon
 from tests.process.reporting import use
+from tests.programs import output_of
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -29,14 +29,10 @@ WARM_UP = 100
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a process holds is not told here")
 @pytest.mark.parametrize("cycles", [100, pytest.param(1000, marks=pytest.mark.soak)])
 def test_r14_nothing_is_left_however_often_one_begins_and_ends(
-    server: FakeKameleoon, tmp_path: Path, cycles: int
+    server: FakeKameleoon, tmp_path: Path, cycles: int, record_property: Callable[[str, object], None]
 ) -> None:
-    command = [sys.executable, PROGRAMS / "cycles.py", server.url, str(cycles), tmp_path]
+    told = json.loads(output_of(PROGRAMS / "cycles.py", server.url, str(cycles), tmp_path, seconds=600))
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
     before, after = told["before"], told["cycles"]
     assert len(after) == cycles
     assert [held["threads"] for held in after if held["threads"] != ["MainThread"]] == []
@@ -44,7 +40,7 @@ def test_r14_nothing_is_left_however_often_one_begins_and_ends(
     assert told["alive"] == 0
     if cycles > WARM_UP:
         grown = (after[-1]["resident"] - after[WARM_UP]["resident"]) / MEGABYTE
-        print(f"resident memory grew by {grown:.2f} MB in the {cycles - WARM_UP} cycles after the first {WARM_UP}")
+        record_property("megabytes", round(grown, 2))
         assert grown < 2
 
 
@@ -120,9 +116,7 @@ print([thread.name for thread in threading.enumerate()])
 
 def test_r14_nothing_begins_by_importing_or_constructing(tmp_path: Path) -> None:
     folder = tmp_path / "none yet"
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", NOTHING_BEGINS, folder]
+    printed = output_of("-Xdev", "-Werror", "-c", NOTHING_BEGINS, folder)
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert (done.stdout, done.stderr) == ("['MainThread']\n", "")
+    assert printed == "['MainThread']\n"
     assert not folder.exists()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing import get_all_start_methods
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from openfeature_kameleoon import KameleoonProvider
 from tests.kameleoon import FakeKameleoon
 from tests.process.reporting import Open, both_of, told
+from tests.programs import output_of
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -25,11 +24,8 @@ WORK = [f"{kind} {number}" for kind in ("process", "task") for number in range(3
 @pytest.mark.parametrize("whose", ["own", "module"])
 @pytest.mark.parametrize("method", get_all_start_methods())
 def test_r13_what_processes_report_comes_in_once(server: FakeKameleoon, method: str, whose: str) -> None:
-    command = [sys.executable, PROGRAMS / "workers.py", method, whose, server.url]
+    output_of(PROGRAMS / "workers.py", method, whose, server.url)
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
     assert told(server) == both_of([*WORK, "parent"] if whose == "module" else WORK)
     assert set(server.nonces().values()) == {1}
 

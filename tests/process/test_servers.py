@@ -1,4 +1,4 @@
-"""Servers that load an application once and fork their workers: everything is told once, nothing has to be set (R13)."""
+"""Servers that load an application once and fork their workers: all is told once, and nothing is to be set (R13)."""
 
 from __future__ import annotations
 
@@ -175,14 +175,14 @@ def test_r13_the_workers_of_uwsgi_report_once_and_follow_the_data_file(
 
 def answers_by_worker(answers: Iterable[str]) -> dict[str, str]:
     """The last answer of each."""
-    return dict(answer.split(maxsplit=1) for answer in answers)  # type: ignore[misc]  # two parts each
+    return dict(answer.split(maxsplit=1) for answer in answers)
 
 
 def test_r13_uwsgi_without_threads_is_warned_of_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     without_threads = types.SimpleNamespace(has_threads=0)  # so says 2.0.24 and earlier; later ones always have them
-    monkeypatch.setitem(sys.modules, "uwsgi", without_threads)  # type: ignore[arg-type]  # all that is asked of it
+    monkeypatch.setitem(sys.modules, "uwsgi", without_threads)
     under_uwsgi.warn_of_missing_threads.cache_clear()
     settings = KameleoonClientConfiguration(data_file=EXAMPLES / "flags.json")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,11 +50,9 @@ def warnings() -> Iterator[list[str]]:
         logger.removeHandler(handler)
 
 
-def live(server: FakeKameleoon, visitor: str, *, threads: bool = True, **settings: object) -> None:
+def live(server: FakeKameleoon, visitor: str, **settings: Any) -> None:
     """Start, evaluate, track and end."""
-    configuration = KameleoonClientConfiguration(
-        multi_threading=threads, shutdown_timeout_millisecond=20_000, **settings  # type: ignore[arg-type]  # any
-    )
+    configuration = KameleoonClientConfiguration(shutdown_timeout_millisecond=20_000, **settings)
     client = KameleoonClient("site", configuration_object=configuration, endpoints=server.endpoints)
     assert client.wait_init()
     use(client, visitor)
@@ -164,7 +163,10 @@ def test_r26_a_disk_that_is_full_sooner_or_later_costs_one_warning_at_most(
 
 ALL_CALLS = (*CALLS, "replace", "fsync")
 
-CODES = [errno.EIO, *(pytest.param(code, marks=pytest.mark.soak) for code in (errno.ENOSPC, errno.EACCES, errno.ENOENT))]
+CODES = [
+    errno.EIO,
+    *(pytest.param(code, marks=pytest.mark.soak) for code in (errno.ENOSPC, errno.EACCES, errno.ENOENT)),
+]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -178,7 +180,7 @@ def test_r26_whichever_call_of_the_system_fails_costs_one_warning_at_most(
         countdown = Countdown(number, lasting=lasting)
         folder = tmp_path / str(number)
         with warnings() as told_of, failing_calls(countdown, code, ALL_CALLS):
-            live(server, f"visitor-{number}", threads=False, **{setting: folder})
+            live(server, f"visitor-{number}", multi_threading=False, **{setting: folder})
         lives = number
         assert len(told_of) <= 1, (number, told_of)
         if not countdown.has_begun:  # it would have been a later call than there was

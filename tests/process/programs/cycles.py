@@ -1,4 +1,4 @@
-"""A program that opens and closes clients, one after the other, and prints what it holds after each.
+"""A program that opens and closes clients, one after the other, and writes what it holds after each.
 
 ``cycles.py <URL> <how many> <folder>``. Every other one keeps its events and its data file on disk.
 """
@@ -89,4 +89,4 @@ for number in range(CYCLES):
     cycles.append(held())
 gc.collect()
 alive = sum(reference() is not None for reference in left)
-print(json.dumps({"before": before, "cycles": cycles, "alive": alive}))
+sys.stdout.write(json.dumps({"before": before, "cycles": cycles, "alive": alive}))

@@ -13,7 +13,9 @@ GOAL = 5
 
 (URL,) = sys.argv[1:]
 
-warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)  # Python's, from 3.12 on, of forking with threads
+warnings.filterwarnings(
+    "ignore", ".*use of fork", DeprecationWarning
+)  # Python's, from 3.12 on, of forking with threads
 
 client = KameleoonClient(
     "site",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration
 from openfeature_kameleoon.transport.urls import Endpoints
@@ -47,7 +48,7 @@ CLIENT = opened() if WHOSE == "module" else None
 
 
 def main() -> None:
-    context = multiprocessing.get_context(METHOD)
+    context: Any = multiprocessing.get_context(METHOD)  # the type of each method is another
     if CLIENT is not None:
         use(CLIENT, "parent")
     processes = [context.Process(target=work, args=(f"process {number}",)) for number in range(WORKERS)]
