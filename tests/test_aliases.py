@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -191,4 +190,4 @@ def test_there_are_no_other_names(tmp_path: Path, name: str) -> None:
 
 def test_a_client_that_is_not_made_yet_has_no_names_either() -> None:
     with pytest.raises(AttributeError):
-        _ = copy.copy(KameleoonClient.__new__(KameleoonClient)).nope
+        _ = KameleoonClient.__new__(KameleoonClient).nope

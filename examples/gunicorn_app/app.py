@@ -1,6 +1,6 @@
 """A web application under gunicorn: its flags are loaded once, before the workers are forked.
 
-Run: KAMELEOON_SITE_CODE=<yours> gunicorn --chdir examples/gunicorn_app app:application
+Run: cd examples/gunicorn_app && gunicorn app:application (KAMELEOON_SITE_CODE=<yours> has to be set)
 Then: curl 'localhost:8000/?visitor=ann' and curl 'localhost:8000/buy?visitor=ann'
 
 ``gunicorn.conf.py`` beside this file says that the application is loaded in the master. Workers need nothing: each of

@@ -1,4 +1,8 @@
-"""What gunicorn is told of the application in ``app.py``."""
+"""What gunicorn is told of the application in ``app.py``.
+
+With ``--worker-class gevent`` this file begins with ``gevent.monkey.patch_all()``: what is loaded in the master must
+have been patched before.
+"""
 
 from __future__ import annotations
 

@@ -122,6 +122,7 @@ class Sender:
         self._lock = threading.Lock()  # for moments: the life cycle
         self._sending = threading.Lock()  # one round at a time
         self._rounds = threading.Condition()
+        self._rounds_begun = self._rounds_ended = 0
 
     # Any thread -----------------------------------------------------------------------------------------------------
 
@@ -145,12 +146,17 @@ class Sender:
         if run is None or run.thread is None:
             self._round(self._clock.monotonic() + (self._timeout if timeout is None else timeout))
         else:
+            asked = self._rounds_begun
             self._is_asked = True
             run.wake.set()
             if timeout is not None:
                 with self._rounds:
-                    self._rounds.wait_for(lambda: not self._outbox.status().pending or run.end < inf, timeout)
+                    self._rounds.wait_for(lambda: run.end < inf or self._is_empty_since(asked), timeout)
         return not self._outbox.status().pending
+
+    def _is_empty_since(self, asked: int) -> bool:
+        """Whether nothing waits, after a round that looked for what processes that are gone have left."""
+        return self._rounds_ended > asked and not self._outbox.status().pending
 
     def stop(self, timeout: float | None = None) -> None:
         """Send what waits, for ``timeout`` seconds at most (the configured shutdown time-out), and end the thread."""
@@ -243,6 +249,7 @@ class Sender:
     def _round(self, deadline: float) -> None:
         """Send until nothing waits, the server fails or time is up; requests end by the ``deadline``."""
         with self._sending:
+            self._rounds_begun += 1
             self._deadline = deadline
             self._outbox.expire(self._maximum_age)
             while batches := self._take():
@@ -256,6 +263,7 @@ class Sender:
             else:
                 self._next = self._clock.monotonic() + self._interval
             self._tell_dropped()
+            self._rounds_ended = self._rounds_begun
         with self._rounds:
             self._rounds.notify_all()
 

@@ -98,8 +98,7 @@ def test_r13_what_a_child_leaves_on_disk_is_delivered_by_the_next_process(
     client.close()
     assert told(server) == both_of(["parent"])
     following = open_client(tracking_directory=tmp_path)
-    server.wait_for_lines(4)
-    following.close()
+    assert following.flush(timeout=5)
     assert told(server) == both_of(["parent", "child"])
     assert set(server.nonces().values()) == {1}
 
