@@ -42,6 +42,7 @@ import os, runpy, sys, threading
 sys.path[0] = os.path.dirname(sys.argv[1])
 runpy.run_path(sys.argv[1], run_name="__main__")
 others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+others = [thread for thread in others if not thread.name.startswith("openfeature-event-handler")]  # the SDK's, for life
 for thread in others:
     thread.join(2)
 sys.exit(", ".join(f"left behind: {thread.name}" for thread in others if thread.is_alive()) or None)

@@ -45,6 +45,9 @@ SHARE_OF_OUTAGE = 0.25
 
 SAME_DROP_SECONDS = 60.0
 
+DRAIN_SECONDS = 0.01
+"""Before the next try at the end where something waits that could not be taken, as on a disk that fails."""
+
 
 class SenderStatus(msgspec.Struct, frozen=True):
     """How sending goes; times are in seconds."""
@@ -242,9 +245,10 @@ class Sender:
         """Try until nothing waits or time is up."""
         while self._outbox.status().pending > 0 and (left := run.end - self._clock.monotonic()) > 0:
             self._round(run.end)
-            if self._last_error:
+            if self._outbox.status().pending > 0:
+                pause = self._random.uniform(0.0, self._interval) if self._last_error else DRAIN_SECONDS
                 run.wake.clear()
-                run.wake.wait(min(left, self._random.uniform(0.0, self._interval)))
+                run.wake.wait(min(left, pause))
 
     def _round(self, deadline: float) -> None:
         """Send until nothing waits, the server fails or time is up; requests end by the ``deadline``."""
