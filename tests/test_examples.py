@@ -39,8 +39,9 @@ sys.addaudithook(stay_offline)
 RUNNER = """
 import os, runpy, sys, threading
 
-sys.path[0] = os.path.dirname(sys.argv[1])
-runpy.run_path(sys.argv[1], run_name="__main__")
+del sys.argv[0]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
 others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
 others = [thread for thread in others if not thread.name.startswith("openfeature-event-handler")]  # the SDK's, for life
 for thread in others:
@@ -185,6 +186,7 @@ def test_an_example_works_with_servers_as_it_is(
 
     with running([*STRICT, "-c", RUNNER, f"examples/{name}"], output, cwd=copy, env=environment) as process:
         if name == "streaming.py":
+            wait_until(lambda: "flags:" in output.read_text() and kameleoon.open_streams, 20)
             change_a_flag(kameleoon)
         exit_code = process.wait(60)
 
@@ -195,11 +197,10 @@ def test_an_example_works_with_servers_as_it_is(
 
 
 def change_a_flag(kameleoon: FakeKameleoon) -> None:
-    """Switch a flag on, once somebody listens."""
+    """Switch a flag on, and tell those who listen."""
     data_file = json.loads((EXAMPLES / "flags.json").read_text(encoding="utf-8"))
     data_file["featureFlags"][-1]["environmentEnabled"] = True
     data_file["dateModified"] += 1
-    wait_until(lambda: kameleoon.open_streams, 20)
     kameleoon.publish(data_file, announce=data_file["dateModified"])
 
 

@@ -24,9 +24,7 @@ from openfeature_kameleoon.otel import METRICS, instrument
 from tests.clock import FakeClock
 from tests.faces import EXPERIMENT, client_of, flag, provider_of, rule, site
 
-FLAGS = site(
-    flag("on", rule(1, ("on", 1), kind=EXPERIMENT), variables={"size": ("NUMBER", 5)}), flag("off_by_default")
-)
+FLAGS = site(flag("on", rule(1, ("on", 1), kind=EXPERIMENT), variables={"size": ("NUMBER", 5)}), flag("off_by_default"))
 
 
 class Meters:

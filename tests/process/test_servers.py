@@ -142,9 +142,12 @@ UWSGIS: dict[str, list[str]] = {
     "loaded in the workers": ["--enable-threads", "--lazy-apps"],
     "with the hooks of Python": ["--enable-threads", "--py-call-uwsgi-fork-hooks"],
 }
+RARER = ("with threads", "with the hooks of Python")
 
 
-@pytest.mark.parametrize("kind", UWSGIS)
+@pytest.mark.parametrize(
+    "kind", ["as it comes", "loaded in the workers", *(pytest.param(kind, marks=pytest.mark.soak) for kind in RARER)]
+)
 def test_r13_the_workers_of_uwsgi_report_once_and_follow_the_data_file(
     server: FakeKameleoon, kind: str, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ ALPHABET = st.one_of(
     st.sampled_from([*LINES, *TERMINAL, *INVISIBLE, FORGED, "%s", "%(name)s", "{}", "&=;,", "é", "x" * 300]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
 )
-HOSTILE = st.lists(ALPHABET, min_size=1, max_size=6).map("".join)
+HOSTILE = st.lists(ALPHABET, min_size=1, max_size=6).map("".join).filter(bool)
 
 
 def loaded(server: FakeKameleoon, **given_settings: Any) -> KameleoonClient:
@@ -187,14 +187,14 @@ def what_callers_give(server: FakeKameleoon, text: str, _: Path) -> str:
 
 
 def values_of_settings(server: FakeKameleoon, text: str, folder: Path) -> str:
-    told = ""
+    told, value = "", f"{text}3"  # some are secrets, which names are not
     names = ("environment", "network_domain", "top_level_domain", "client_id", "goals", "redis_url", "data_file", text)
     for name in names:
-        wrong: dict[str, Any] = {name: text}
+        wrong: dict[str, Any] = {name: value}
         with contextlib.suppress(KameleoonError, TypeError):
             KameleoonClientConfiguration(**wrong)
         path = folder / "settings.yaml"
-        path.write_text(yaml.safe_dump({name: text, f"{text}2": text}), encoding="utf-8")
+        path.write_text(yaml.safe_dump({name: value, f"{text}2": value}), encoding="utf-8")
         try:
             KameleoonClientConfiguration.from_file(path)
         except KameleoonError as error:
