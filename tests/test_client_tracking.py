@@ -86,9 +86,7 @@ def test_the_request_is_the_one_of_the_specification(server: FakeKameleoon, open
     assert "authorization" not in request.headers
 
 
-def test_an_assignment_is_reported_once_however_often_it_is_asked_for(
-    server: FakeKameleoon, open_client: Open
-) -> None:
+def test_an_assignment_is_reported_once_however_often_it_is_asked_for(server: FakeKameleoon, open_client: Open) -> None:
     client = open_client()
 
     for _ in range(100):
