@@ -36,7 +36,6 @@ from .under_uwsgi import warn_of_missing_threads
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visiting import visitor_store
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
-from .visitors.store import VisitorStore
 from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES
 
@@ -77,7 +76,7 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         self.site_code = site_code
         self.configuration = configuration
         self.outbox = outbox_of(site_code, configuration, clock)
-        store = visitor_store(configuration, site_code, clock)
+        self._store = store = visitor_store(configuration, site_code, clock)
         self._events = EventHandlers()
         self._reporter = Reporter(store, self.outbox, clock)
         self.evaluator = Evaluator(store, self._reporter, clock, reports_context=configuration.report_context_data)
@@ -384,10 +383,6 @@ class KameleoonClient(RemoteData, LegacyExperiments):
 
     def _report_all(self) -> None:
         self._reporter.report_all(self.ruleset.index)
-
-    @property
-    def _store(self) -> VisitorStore:
-        return self.evaluator.store
 
     def _evaluate(self, visitor_code: str, feature_key: str, track: bool) -> Evaluation:
         evaluation = self.evaluator.evaluate(self.ruleset, feature_key, visitor_code, is_tracked=track)

@@ -149,6 +149,8 @@ def revenue_of(value: Any) -> float:
 
     Raises ``VisitorDataInvalid`` for what is no finite number.
     """
+    if type(value) is float and isfinite(value):
+        return value
     try:
         number = 0.0 if value is None else _number(value)
         return value if type(value) is int else number
