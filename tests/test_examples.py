@@ -231,6 +231,7 @@ def test_the_tasks_of_celery_work(copy: Path, kameleoon: FakeKameleoon, redis_se
     pytest.importorskip("celery")
     environment = {**kameleoon_is(kameleoon.url, copy), "BROKER_URL": redis_server.url, "PYTHONWARNINGS": "ignore"}
     worker = [program("celery"), *BY_OTHERS["celery_tasks.py"].split()[1:], "--concurrency", "2", "--loglevel", "INFO"]
+    worker += ["--without-mingle", "--without-gossip"]  # there are no others
     log = copy / "log"
     visitors = [f"visitor-{number}" for number in range(10)]
     ask = f"from celery_tasks import send_offer\nfor visitor in {visitors}: send_offer.delay(visitor)"

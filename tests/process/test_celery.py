@@ -27,6 +27,7 @@ def test_r13_the_processes_of_celery_report_once(
     log = tmp_path / "log"
     visitors = [f"visitor-{number}" for number in range(10)]
     command = [program("celery"), "--app", "celery_tasks", "worker", "--concurrency", "2", "--loglevel", "INFO"]
+    command += ["--without-mingle", "--without-gossip"]
     ask = f"from celery_tasks import use\nfor visitor in {visitors}: use.delay(visitor)"
 
     with running(command, log, cwd=PROGRAMS, env=environment) as process:

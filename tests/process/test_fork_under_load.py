@@ -75,8 +75,15 @@ def fork_from_a_thread(client: KameleoonClient, forks: int) -> list[str]:
     return failed
 
 
-@pytest.mark.parametrize("is_durable", [False, True], ids=["in memory", "on disk"])
-@pytest.mark.parametrize("forks", [100, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("forks", "is_durable"),
+    [
+        pytest.param(100, False, id="in memory"),
+        pytest.param(40, True, id="on disk"),
+        pytest.param(1000, False, id="1000, in memory", marks=pytest.mark.soak),
+        pytest.param(1000, True, id="1000, on disk", marks=pytest.mark.soak),
+    ],
+)
 def test_r13_no_child_of_a_busy_process_hangs_and_all_is_told_once(
     server: FakeKameleoon, open_client: Open, tmp_path: Path, forks: int, is_durable: bool
 ) -> None:

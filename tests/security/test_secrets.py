@@ -122,8 +122,8 @@ def opened(server: FakeKameleoon, folder: Path, redis_url: str | None) -> Kamele
         cache_directory=folder / "cache",
         tracking_directory=folder / "tracking",
         real_time_update=True,
-        default_timeout_millisecond=300,
-        shutdown_timeout_millisecond=300,
+        default_timeout_millisecond=150,
+        shutdown_timeout_millisecond=200,
     )
     return KameleoonClient("site", configuration_object=settings, endpoints=server.endpoints, autostart=False)
 
@@ -139,12 +139,12 @@ def failures_of(client: KameleoonClient, provider: KameleoonProvider) -> list[Ba
         lambda: client.add_data(VISITOR_CODE, CustomData("note", DATUM), Conversion(5)),
         lambda: client.track_conversion(VISITOR_CODE, 5, float("nan")),
         lambda: client.track_conversion(VISITOR_CODE, 5, metadata=[CustomData(0, DATUM)]),
-        lambda: client.get_remote_visitor_data(VISITOR_CODE, timeout=0.3),
-        lambda: client.get_remote_data("key", timeout=0.3),
-        lambda: client.get_visitor_warehouse_audience(VISITOR_CODE, 0, timeout=0.3),
+        lambda: client.get_remote_visitor_data(VISITOR_CODE, timeout=0.15),
+        lambda: client.get_remote_data("key", timeout=0.15),
+        lambda: client.get_visitor_warehouse_audience(VISITOR_CODE, 0, timeout=0.15),
         lambda: client.set_forced_variation(VISITOR_CODE, 1, "no variation"),
         client.refresh,
-        lambda: client.flush(VISITOR_CODE, timeout=0.3),
+        lambda: client.flush(VISITOR_CODE, timeout=0.15),
         lambda: client.add_data(VISITOR_CODE, DATUM),  # type: ignore[arg-type]  # that is wrong
     ]
     raised: list[BaseException] = []
@@ -156,8 +156,14 @@ def failures_of(client: KameleoonClient, provider: KameleoonProvider) -> list[Ba
     return raised
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("shares_visitors", [False, True], ids=["alone", "with Redis"])
+@pytest.mark.parametrize(
+    ("trouble", "shares_visitors"),
+    [
+        *((trouble, False) for trouble in TROUBLES),
+        ("none", True),
+        *(pytest.param(trouble, True, marks=pytest.mark.soak) for trouble in TROUBLES if trouble != "none"),
+    ],
+)
 def test_r18_no_secret_is_shown_whatever_happens(
     trouble: str,
     shares_visitors: bool,
