@@ -532,7 +532,7 @@ async def longest_stall(client: KameleoonClient, timeout: float) -> float:
 
 
 @pytest.mark.parametrize("settings", [{}, {"client_id": "id", "client_secret": "secret"}], ids=["", "with a token"])
-def test_the_event_loop_is_not_held_up_while_every_server_hangs(kameleoon: FakeKameleoon, settings: Json) -> None:
+def test_r28_the_event_loop_is_not_held_up_while_every_server_hangs(kameleoon: FakeKameleoon, settings: Json) -> None:
     for route in ROUTES:
         kameleoon.break_down(route, hangs())
     stalls: list[float] = []

@@ -79,7 +79,7 @@ def killed(folder: Path, number: int, random: Random) -> tuple[set[int], set[int
 
 
 @pytest.mark.parametrize("kills", [50, pytest.param(500, marks=pytest.mark.soak)])
-def test_no_event_that_was_accepted_is_missing_after_its_process_was_killed(kills: int, tmp_path: Path) -> None:
+def test_r3_no_event_that_was_accepted_is_missing_after_its_process_was_killed(kills: int, tmp_path: Path) -> None:
     random = Random(kills)
     accepted_in_all = adopted_in_all = 0
     for number in range(1, kills + 1):

@@ -430,7 +430,7 @@ TARGETS = pytest.mark.parametrize(
 @REDIRECTS
 @TARGETS
 @pytest.mark.parametrize("route", CALLS)
-def test_no_redirect_takes_anything_to_another_server(
+def test_r20_no_redirect_takes_anything_to_another_server(
     api: Api, server: Guarded, status: int, target: str, route: str
 ) -> None:
     with ChaosServer(reply(200, b"{}")) as other:
@@ -445,7 +445,7 @@ def test_no_redirect_takes_anything_to_another_server(
 
 @REDIRECTS
 @TARGETS
-def test_no_redirect_takes_the_credentials_to_another_server(
+def test_r20_no_redirect_takes_the_credentials_to_another_server(
     api: Api, server: Guarded, status: int, target: str
 ) -> None:
     with ChaosServer(reply(200, b'{"access_token": "theirs", "expires_in": 3600}')) as other:
@@ -476,7 +476,7 @@ def test_no_redirect_takes_the_credentials_to_another_server(
         "kameleoon.com\r\nHost: evil.example",
     ],
 )
-def test_a_data_file_leads_to_no_foreign_host(make: Make, domain: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_r20_a_data_file_leads_to_no_foreign_host(make: Make, domain: str, caplog: pytest.LogCaptureFixture) -> None:
     api = make(Endpoints(), has_credentials=False)
 
     for _ in range(3):
@@ -515,7 +515,7 @@ def test_under_a_custom_domain_it_chooses_the_first_label_alone(make: Make) -> N
     assert api.endpoints.data == "https://evil.abtest.example.org"
 
 
-def test_netrc_is_not_asked(make: Make, server: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r20_netrc_is_not_asked(make: Make, server: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login name password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 

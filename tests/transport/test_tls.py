@@ -114,7 +114,7 @@ def signed_by_itself(_: trustme.CA) -> ssl.SSLContext:
     ],
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_that_is_not_good_is_refused(http: Http, authority: trustme.CA, context: object) -> None:
+def test_r19_a_certificate_that_is_not_good_is_refused(http: Http, authority: trustme.CA, context: object) -> None:
     assert callable(context)
 
     failed = refused(http, context(authority))
@@ -123,7 +123,7 @@ def test_a_certificate_that_is_not_good_is_refused(http: Http, authority: trustm
     assert (failed.status, failed.retryable, failed.timed_out) == (None, False, False)
 
 
-def test_an_authority_nobody_told_us_to_trust_is_refused(
+def test_r19_an_authority_nobody_told_us_to_trust_is_refused(
     http: Http, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget_bundles(monkeypatch)
@@ -134,7 +134,7 @@ def test_an_authority_nobody_told_us_to_trust_is_refused(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_signed_with_sha1_is_refused(http: Http, authority: trustme.CA, tmp_path: Path) -> None:
+def test_r19_a_certificate_signed_with_sha1_is_refused(http: Http, authority: trustme.CA, tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the openssl command: the cryptography package signs nothing with SHA-1")
@@ -157,7 +157,7 @@ def test_a_certificate_signed_with_sha1_is_refused(http: Http, authority: trustm
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.usefixtures("trusted")
-def test_a_tls_version_that_is_too_old_is_refused(http: Http, authority: trustme.CA) -> None:
+def test_r19_a_tls_version_that_is_too_old_is_refused(http: Http, authority: trustme.CA) -> None:
     context = serving(authority.issue_cert(HERE))
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
@@ -167,7 +167,7 @@ def test_a_tls_version_that_is_too_old_is_refused(http: Http, authority: trustme
     assert "TLS failed" in failed.message
 
 
-def test_nothing_in_the_package_switches_verification_off() -> None:
+def test_r19_nothing_in_the_package_switches_verification_off() -> None:
     switches = ("verify=False", "CERT_NONE", "check_hostname = False", "_create_unverified_context", "InsecureRequest")
 
     found = [path.name for path in SOURCE.rglob("*.py") if any(switch in path.read_text() for switch in switches)]
@@ -179,7 +179,7 @@ def test_nothing_in_the_package_switches_verification_off() -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_ca_bundle_of_the_environment_counts(http: Http, authority: trustme.CA) -> None:
+def test_r19_a_ca_bundle_of_the_environment_counts(http: Http, authority: trustme.CA) -> None:
     context = serving(authority.issue_cert(HERE))
 
     with ChaosServer(reply(200, b"x" * 100_000), drips(HEAD, b"X: 1\r\n"), tls=context) as server:
@@ -209,7 +209,9 @@ def test_a_ca_bundle_of_a_users_session_counts(
     assert answer.status == 200
 
 
-def test_a_server_gets_the_client_certificate_it_asks_for(authority: trustme.CA, trusted: Path, tmp_path: Path) -> None:
+def test_r19_a_server_gets_the_client_certificate_it_asks_for(
+    authority: trustme.CA, trusted: Path, tmp_path: Path
+) -> None:
     context = serving(authority.issue_cert(HERE))
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
@@ -232,7 +234,7 @@ def test_a_server_gets_the_client_certificate_it_asks_for(authority: trustme.CA,
 
 @pytest.mark.parametrize("credentials", ["", "name:password@"])
 @pytest.mark.usefixtures("trusted")
-def test_https_goes_through_a_proxys_tunnel_with_the_proxys_credentials(
+def test_r19_https_goes_through_a_proxys_tunnel_with_the_proxys_credentials(
     http: Http, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, credentials: str
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
