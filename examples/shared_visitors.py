@@ -21,7 +21,7 @@ def main() -> None:
     configuration = KameleoonClientConfiguration(
         data_file=DATA_FILE,
         redis_url=os.environ.get("REDIS_URL", "redis://localhost:6379/0"),
-        redis_timeout_millisecond=50,
+        redis_timeout_millisecond=200,
     )
     # Two providers stand for two processes here.
     providers = {process: KameleoonProvider("a8st4f59bj", configuration) for process in ("web", "worker")}
