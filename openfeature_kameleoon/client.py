@@ -102,7 +102,10 @@ class KameleoonClient(RemoteData, LegacyExperiments):
     # Life cycle -----------------------------------------------------------------------------------------------------
 
     def wait_init(self, timeout_milliseconds: float | None = None) -> bool:
-        """Wait for the first data file, by default for the configured timeout; whether there is one."""
+        """Wait for the first data file, by default for the configured timeout; whether there is one.
+
+        Where visitors are shared, it waits as well until Redis was reached, or tried once in vain.
+        """
         return self._start(self._wait_seconds(timeout_milliseconds))
 
     async def wait_init_async(self, timeout_milliseconds: float | None = None) -> bool:
@@ -124,10 +127,13 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         notice_fork()
         if self.configuration.multi_threading:
             warn_of_missing_threads()
+        end = self._clock.monotonic() + seconds
         self._store.start()
         if self._sender is not None:
             self._sender.start()
-        return self.live.start(seconds)
+        is_ready = self.live.start(seconds)
+        self._store.start(max(0.0, end - self._clock.monotonic()))  # so that the first evaluation knows what others do
+        return is_ready
 
     def is_ready(self) -> bool:
         """Whether there is a data file to answer from."""
