@@ -3,12 +3,14 @@ is even imported."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from openfeature_kameleoon import KameleoonClientConfiguration
+from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration
 from openfeature_kameleoon.errors import ConfigSettingInvalid
 from openfeature_kameleoon.visiting import visitor_store
 from openfeature_kameleoon.visitors.data import CustomData
@@ -97,3 +99,20 @@ def test_another_program_shares_its_visitors(redis_server: RedisServer) -> None:
 
     assert visitor is not None
     assert visitor.traits.consent.name == "GIVEN"
+
+
+def test_a_client_that_is_ready_has_reached_redis_or_tried_to(redis_server: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "flags.json").write_text('{"featureFlags": []}')
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
+    reached: list[bool] = []
+
+    for url in (redis_server.url, nobody):
+        configuration = KameleoonClientConfiguration(data_file=tmp_path / "flags.json", redis_url=url)
+        with KameleoonClient("site", configuration_object=configuration) as client:
+            assert client.wait_init()
+            store = client.evaluator.store
+            assert isinstance(store, RedisVisitorStore)
+            reached.append(store.is_shared)
+
+    assert reached == [True, False]

@@ -41,7 +41,8 @@ class Reporter:
         """In a forked child: other nonces than the parent's, and what the parent knew is the parent's to report."""
         self._random.seed()
         for visitor in self._store:
-            visitor.keep_unsent(())
+            if visitor.unsent:  # what is not written to may stay in memory that is shared with the parent
+                visitor.keep_unsent(())
 
     def report(self, visitor: Visitor, index: DataFileIndex, *, or_activity: bool = False) -> None:
         """Hand over all that is unsent of the visitor, as far as its consent goes; the rest stays until it is given.
