@@ -12,7 +12,7 @@ import pytest
 
 from openfeature_kameleoon import CustomData, KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.datafile.freshness import StreamState
-from tests.chaos import wait_until
+from tests.chaos import reply, wait_until
 from tests.kameleoon import DATA_FILE, EVENTS, FakeKameleoon
 from tests.process.children import CHILD_SECONDS, FORKS, ends_well, forked, outcome_of
 from tests.process.reporting import NEWS, SITE, Open, both_of, is_on, told, use
@@ -92,8 +92,11 @@ def test_r13_what_a_child_leaves_on_disk_is_delivered_by_the_next_process(
 ) -> None:
     client = open_client(tracking_directory=tmp_path, tracking_survives_power_loss=power_loss)
     use(client, "parent")
+    assert client.flush(timeout=5)  # it has looked for files of others by then, and does not do so again
 
+    server.break_down(EVENTS, reply(503))  # or the child's own sender may be quicker than its end
     assert ends_well(lambda: use(client, "child"))  # and is gone, without closing anything
+    server.break_down(EVENTS, None)
 
     client.close()
     assert told(server) == both_of(["parent"])
