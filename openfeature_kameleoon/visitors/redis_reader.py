@@ -136,6 +136,7 @@ class RedisReader:
             if visitor is not None:
                 self._memory.forget(visitor)
             visitor = self._memory.add(first.alias(code))
+        visitor.started, visitor.hashing_code = first.started, first.hashing_code
         visitor.fresh_until = first.fresh_until
         own = {} if ALIAS_OF in mine[code] else stored[code]
         visitor.is_unique_identifier = decode(own, code, 0.0).is_unique_identifier

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from openfeature_kameleoon.datafile.index import DataFileIndex
@@ -731,6 +731,7 @@ STEPS = st.lists(
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example(steps=[(0, "u", CustomData(0, "a")), (1, "v", CustomData(MAPPING, "u")), (0, "u", CustomData(MAPPING, "v"))])
 def test_processes_agree_once_they_have_looked(
     redis_server: RedisServer, steps: list[tuple[int, str, Data | None]]
 ) -> None:
