@@ -151,6 +151,17 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture
+def threads_alternate_often() -> Iterator[None]:
+    """Have threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    yield
+
+    sys.setswitchinterval(interval)
+
+
 # --- no secret in the log ------------------------------------------------------------------------------------
 
 CANARY = "canary"

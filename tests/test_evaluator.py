@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable, ItemsView, Iterator
+from collections.abc import Callable, ItemsView
 from typing import Any
 
 import pytest
@@ -198,16 +197,6 @@ def test_a_visitor_that_another_thread_stores_meanwhile_is_the_same_one() -> Non
 
     assert stage.reported() == [OF_ALL, OF_TESTED]
     assert set(stage.store.get_or_create("somebody").assignments) == {1001, 1004}
-
-
-@pytest.fixture
-def threads_alternate_often() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-
-    yield
-
-    sys.setswitchinterval(interval)
 
 
 @pytest.mark.usefixtures("threads_alternate_often")

@@ -509,16 +509,6 @@ def test_what_comes_from_the_future_expires_as_if_it_were_new(make: Make) -> Non
 # --- threads, signals and children --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def threads_alternate_often() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-
-    yield
-
-    sys.setswitchinterval(interval)
-
-
 @pytest.mark.usefixtures("threads_alternate_often")
 def test_the_numbers_are_right_at_every_moment_while_threads_put_in_and_one_takes(make: Make, folder: Path) -> None:
     outbox = make(max_bytes=400_000, memory=50)

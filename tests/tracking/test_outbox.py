@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 from types import FrameType
@@ -242,16 +241,6 @@ class Conservation(RuleBasedStateMachine):
 
 TestConservation = Conservation.TestCase
 TestConservation.settings = settings(max_examples=50, stateful_step_count=30)
-
-
-@pytest.fixture
-def threads_alternate_often() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-
-    yield
-
-    sys.setswitchinterval(interval)
 
 
 @pytest.mark.usefixtures("threads_alternate_often")

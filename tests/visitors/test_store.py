@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -340,16 +339,7 @@ TestAccounting = Accounting.TestCase
 # --- threads ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Have threads take turns as often as they can."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(usual)
-
-
-@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.usefixtures("threads_alternate_often")
 def test_threads_may_look_up_add_change_and_evict_at_once() -> None:
     store = store_of(max_bytes=40 * VISITOR_BYTES)
     failures: list[BaseException] = []
@@ -378,7 +368,7 @@ def test_threads_may_look_up_add_change_and_evict_at_once() -> None:
     assert len(set(codes(store))) == len(store) > 10
 
 
-@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.usefixtures("threads_alternate_often")
 def test_visitors_may_be_looked_up_while_others_push_them_out() -> None:
     store = store_of(max_bytes=20 * (VISITOR_BYTES + 5))
     newest = 0
@@ -434,7 +424,7 @@ def test_a_visitor_pushed_out_while_it_is_looked_up_is_answered_or_not_known(tim
     assert store.bytes == total(store) <= 2 * (VISITOR_BYTES + 1)
 
 
-@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.usefixtures("threads_alternate_often")
 def test_threads_that_meet_a_new_visitor_at_once_get_the_same_one() -> None:
     store = store_of()
     for number in range(50):
@@ -455,7 +445,7 @@ def test_threads_that_meet_a_new_visitor_at_once_get_the_same_one() -> None:
         assert len(met) == 4
 
 
-@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.usefixtures("threads_alternate_often")
 def test_a_visitor_that_comes_back_while_its_old_self_is_forgotten_stays() -> None:
     clock = FakeClock()
     store = store_of(clock)
