@@ -16,6 +16,7 @@ from .visitors.data import UniqueIdentifier
 
 if TYPE_CHECKING:
     from .client import KameleoonClient
+    from .cookies import Cookies
     from .views import Variation
 
 __all__ = ["ALIASES", "Alias", "bind_alias"]
@@ -133,6 +134,11 @@ def _associated_data(client: KameleoonClient, variation_id: int) -> Any:
     return client.get_variation_associated_data(variation_id)
 
 
+def _visitor_code(client: KameleoonClient, cookies: Cookies, default_visitor_code: str | None = None) -> str:
+    """The visitor code that the cookies hold, or else the default one or a new one."""
+    return client.get_visitor_code(cookies, default_visitor_code=default_visitor_code)
+
+
 def _remote_data(client: KameleoonClient, key: str, timeout: float | None = None) -> Any:
     """The JSON value that is kept under a key; ``None`` when there is none, or the request fails."""
     return client.get_remote_data(key, timeout)
@@ -157,6 +163,6 @@ ALIASES: Mapping[str, Alias] = {
     "obtain_feature_list": Alias("get_data_file", _obtain_feature_list),
     "obtain_feature_variable": Alias("get_data_file", _variable_when_off),
     "obtain_variation_associated_data": Alias("get_variation_associated_data", _associated_data),
+    "obtain_visitor_code": Alias("get_visitor_code", _visitor_code),
     "retrieve_data_from_remote_source": Alias("get_remote_data", _remote_data),
 }
-"""Old names; ``obtain_visitor_code`` joins them when visitor codes in cookies are there."""

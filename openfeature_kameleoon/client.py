@@ -35,8 +35,8 @@ from .tracking.reports import Reporter
 from .under_uwsgi import warn_of_missing_threads
 from .views import DataFile, FeatureFlag, Variation, data_file_view, flag_view, variation_view
 from .visiting import visitor_store
+from .visitor_codes import VisitorCodes
 from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
-from .visitors.traits import LegalConsent
 from .visitors.visitor import DATA_TYPES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ __all__ = ["KameleoonClient"]
 _log = logging.getLogger(__name__)
 
 
-class KameleoonClient(RemoteData, LegacyExperiments):
+class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
     """Feature flags of one Kameleoon site, answered in this process (specs/kameleoon-sdk.md 11).
 
     Settings are ``configuration_object``'s or those of the YAML file at ``configuration_path``, which need not exist
@@ -367,14 +367,6 @@ class KameleoonClient(RemoteData, LegacyExperiments):
         visitor = self._store.get(visitor_code)
         clock = self._clock
         return engine_tracking_code(visitor, self.ruleset, now=clock.time(), monotonic=clock.monotonic())
-
-    def set_legal_consent(self, visitor_code: str, consent: bool) -> None:
-        """Note whether the visitor consents to being tracked; it counts where the site requires it.
-
-        Raises ``VisitorCodeInvalid``.
-        """
-        answer = LegalConsent.GIVEN if consent else LegalConsent.NOT_GIVEN
-        self._store.change(self.evaluator.visitor(visitor_code), lambda stored: stored.set_consent(answer))
 
     # ----------------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from .settings import (
     CHOICE,
     CLIENT_ID,
     CLIENT_SECRET,
+    COOKIE_DAYS,
     COOKIE_DOMAIN,
     DATA_FILE,
     EVENTS,
@@ -36,6 +37,7 @@ from .settings import (
     NETWORK_DOMAIN,
     PATH,
     REDIS_URL,
+    SAME_SITE,
     SESSION,
     SWITCH,
     TEXT,
@@ -145,6 +147,21 @@ class KameleoonClientConfiguration:
     )
     top_level_domain: str = field(
         default="", metadata=_is(COOKIE_DOMAIN, "Domain of the visitor code's cookie; empty: the host.")
+    )
+    cookie_maximum_age_day: float = field(
+        default=380, metadata=_is(COOKIE_DAYS, "How long a browser keeps the visitor code's cookie.")
+    )
+    cookie_same_site: str = field(
+        default="Lax", metadata=_is(SAME_SITE, "Its SameSite; with None it is Secure, empty leaves it out.")
+    )
+    cookie_secure: bool | None = field(
+        default=None, metadata=_is(CHOICE, "Whether it is Secure, for HTTPS only; None: where the page is.")
+    )
+    visitor_code_from_query: bool = field(
+        default=False, metadata=_is(SWITCH, "True: middleware takes the code from the URL if no cookie has one.")
+    )
+    simulation_cookie: bool = field(
+        default=False, metadata=_is(SWITCH, "True: a cookie of testers chooses their variations, for whoever sends it.")
     )
     network_domain: str | None = field(
         default=None, metadata=_is(NETWORK_DOMAIN, "Own domain in place of Kameleoon's: data.<domain> etc.")

@@ -13,6 +13,7 @@ __all__ = [
     "CHOICE",
     "CLIENT_ID",
     "CLIENT_SECRET",
+    "COOKIE_DAYS",
     "COOKIE_DOMAIN",
     "DATA_FILE",
     "EVENTS",
@@ -26,6 +27,7 @@ __all__ = [
     "NETWORK_DOMAIN",
     "PATH",
     "REDIS_URL",
+    "SAME_SITE",
     "SESSION",
     "SWITCH",
     "TEXT",
@@ -228,6 +230,10 @@ REDIS_URL = _optional(
 )
 PATH = _optional(Rule("a path", _hold_path))
 DATA_FILE = _optional(Rule("a path, or an http(s) URL", _hold_path))
+COOKIE_DAYS = _where(
+    "a number of days greater than 0, at most 400", lambda value: _is_number(value) and 0 < value <= 400, "days"
+)  # browsers keep none for longer
+SAME_SITE = _where("Lax, Strict, the word None, or empty", lambda value: value in ("Lax", "Strict", "None", ""))
 COOKIE_DOMAIN = Rule("a domain as in example.com or .example.com, localhost, or empty", _hold_cookie_domain)
 NETWORK_DOMAIN = _optional(Rule("a domain as in example.com, or localhost", _hold_network_domain))
 GOALS = Rule("a mapping of event names to goal ids (whole numbers greater than 0)", _hold_goals)

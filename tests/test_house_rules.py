@@ -29,7 +29,7 @@ LAYERS = (
     ("__init__", "provider", "flagship.__init__", "flagship.provider"),
     (
         *("client", "aliases", "context", "evaluator", "experiments", "following", "views"),
-        *("reporting", "status", "remote_data", "factory", "visiting"),
+        *("reporting", "status", "remote_data", "factory", "visiting", "visitor_codes"),
         "migration",
     ),
     (
@@ -48,7 +48,7 @@ LAYERS = (
     ),
     (
         *("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),
-        *("ending", "under_uwsgi"),
+        *("cookies", "ending", "under_uwsgi"),
         *("events", "kameleoon_logger", "off_loop", "outages"),
     ),
 )

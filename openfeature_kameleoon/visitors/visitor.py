@@ -129,6 +129,12 @@ class Visitor(msgspec.Struct, gc=False):
         traits.own("forced").pop(experiment_id, None)
         traits.settle()
 
+    def simulate(self, variations: Mapping[str, ForcedVariation]) -> None:
+        """Have the visitor get these variations by flag key, whatever else decides, and no others simulated before."""
+        traits = self.own_traits()
+        traits.simulated = dict(variations)
+        traits.settle()
+
     def set_consent(self, consent: LegalConsent) -> None:
         """Replace what the visitor said to being tracked."""
         self.own_traits().consent = consent

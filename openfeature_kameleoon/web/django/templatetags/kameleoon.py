@@ -1,0 +1,26 @@
+"""``{% load kameleoon %}``: tags such as ``{% flag "new_checkout" as is_new %}`` and ``{% engine_tracking_code nonce %}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from ... import templates
+
+__all__ = ["engine_tracking_code", "flag", "register"]
+
+register = template.Library()
+
+
+@register.simple_tag
+def flag(key: str, default: Any = False, **attributes: Any) -> Any:
+    """The flag's value for this visitor; of which type, the default says."""
+    return templates.flag(key, default, **attributes)
+
+
+@register.simple_tag
+def engine_tracking_code(nonce: str | None = None) -> SafeString:
+    """The ``<script>`` element that tells Kameleoon's script what this visitor got."""
+    return mark_safe(templates.engine_tracking_script(nonce))  # it escapes what it is given

@@ -1,0 +1,198 @@
+"""A visitor's request: its code is found or made, OpenFeature's transaction context set, and its cookie written.
+
+The core of all adapters; on the thread, or in the task, that handles the request. It knows a request as ``Exchange``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, TypeVar
+
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.transaction_context import ContextVarsTransactionContextPropagator
+
+from ..client import KameleoonClient
+from ..errors import VisitorCodeInvalid
+from ..evaluator import check_visitor_code
+from ..provider import KameleoonProvider
+from ..transport.foreign_text import from_latin1
+from ..visitor_codes import SIMULATION_COOKIE, code_in_cookies, code_in_query, new_visitor_code
+from ..visitors.data import Cookie, Geolocation, PageView, UserAgent
+from ..visitors.traits import LegalConsent
+from .exchange import Exchange
+
+__all__ = ["Visit", "Visits", "current_visit"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_USER_AGENT = 1024
+"""Characters; the rest of a longer one says nothing of the browser."""
+
+_current: ContextVar[Visit | None] = ContextVar("kameleoon_visit", default=None)
+
+
+def current_visit() -> Visit | None:
+    """The visit of the request that is being handled here; ``None`` outside of any."""
+    return _current.get()
+
+
+class Visits:
+    """Makes a ``Visit`` of each request, for the site of a client or provider.
+
+    ``default_visitor_code`` stands for a code that neither cookie nor URL has: a text, or what answers one, or
+    ``None``, for an exchange. ``consent`` answers for an exchange whether its visitor has consented to be tracked,
+    ``None`` if it does not know; without it ``set_legal_consent`` of the client tells. ``page_views``: pages that are
+    seen count. ``cookies``: which of them are for targeting, all, none, or those of these names. ``geolocation`` tells
+    where the visitor is (``geolocation.from_headers``). Raises ``VisitorCodeInvalid`` for a default code that is none.
+    """
+
+    def __init__(
+        self,
+        client: KameleoonClient | KameleoonProvider,
+        *,
+        default_visitor_code: str | Callable[[Exchange], str | None] | None = None,
+        consent: Callable[[Exchange], bool | None] | None = None,
+        page_views: bool = True,
+        cookies: bool | Collection[str] = True,
+        geolocation: Callable[[Exchange], Geolocation | None] | None = None,
+    ) -> None:
+        self.client = client.client if isinstance(client, KameleoonProvider) else client
+        self._default_code = default_visitor_code
+        if isinstance(default_visitor_code, str):
+            check_visitor_code(default_visitor_code)
+        self._consent = consent
+        self._page_views = page_views
+        self._cookies = cookies
+        self._geolocation = geolocation
+        self._failed: set[str] = set()
+
+    def begin(self, exchange: Exchange) -> Visit:
+        """The visit of a request; enter it around what handles the request."""
+        client = self.client
+        code = self._visitor_code(exchange)
+        client.simulate(code, exchange.cookies.get(SIMULATION_COOKIE, ""))
+        if self._consent is not None:
+            self._note_consent(code, self._ask(self._consent, exchange))
+        return Visit(client, code, EvaluationContext(code, self._attributes(code, exchange)), exchange)
+
+    def _visitor_code(self, exchange: Exchange) -> str:
+        """The request's code, or else a new one, if what it brought is none."""
+        code = code_in_cookies(exchange.cookies)
+        if not code and self.client.configuration.visitor_code_from_query:
+            code = code_in_query(exchange.query)
+        if not code and self._default_code is not None:
+            default = self._default_code
+            code = (default if isinstance(default, str) else self._ask(default, exchange)) or ""
+        if code:
+            try:
+                return check_visitor_code(code)
+            except VisitorCodeInvalid:
+                _log.debug("a request brought what is no visitor code: it gets a new one")
+        return new_visitor_code()
+
+    def _attributes(self, code: str, exchange: Exchange) -> dict[str, Any]:
+        """What the request tells of the visitor: objects, which other providers do not send and logs do not show.
+
+        A visitor that is not known yet becomes so by the first evaluation alone, and so does what is told here.
+        """
+        client = self.client
+        attributes: dict[str, Any] = {}
+        user_agent = exchange.header("user-agent")
+        if user_agent:
+            attributes["userAgent"] = UserAgent(from_latin1(user_agent[:LONGEST_USER_AGENT]))
+        if self._page_views and exchange.is_page and exchange.url:
+            page = PageView(exchange.url)
+            if code in client.evaluator.store:  # now: of a context, a page counts anew only after another one
+                client.add_data(code, page, track=client.configuration.report_context_data)
+            else:
+                attributes["pageView"] = page
+        if self._cookies and exchange.cookies:
+            attributes["cookie"] = Cookie(self._for_targeting(exchange.cookies))
+        if self._geolocation is not None:
+            attributes["geolocation"] = self._ask(self._geolocation, exchange)
+        return attributes
+
+    def _for_targeting(self, cookies: dict[str, str]) -> dict[str, str]:
+        names = self._cookies
+        return cookies if isinstance(names, bool) else {name: cookies[name] for name in names if name in cookies}
+
+    def _note_consent(self, code: str, answer: bool | None) -> None:
+        if answer is not None:
+            consent = LegalConsent.GIVEN if answer else LegalConsent.NOT_GIVEN
+            if self.client.evaluator.visitor(code).traits.consent is not consent:
+                self.client.set_legal_consent(code, answer)
+
+    def _ask(self, question: Callable[[Exchange], T | None], exchange: Exchange) -> T | None:
+        """The answer of the application's own code, whose failure costs no request."""
+        try:
+            return question(exchange)
+        except Exception as error:  # foreign code
+            name = f"{getattr(question, '__name__', 'a callable')}: {type(error).__name__}"
+            if name not in self._failed:
+                self._failed.add(name)
+                _log.warning("a callable of the middleware failed, and counts as silent: %s", name, exc_info=error)
+            return None
+
+
+class Visit:
+    """One request of one visitor. Inside ``with``, evaluations without a targeting key are about this visitor.
+
+    It may be entered again, as for a body that is made while it is sent.
+    """
+
+    __slots__ = ("_before", "_exchange", "client", "context", "visitor_code")
+
+    def __init__(
+        self, client: KameleoonClient, visitor_code: str, context: EvaluationContext, exchange: Exchange
+    ) -> None:
+        self.client = client
+        self.visitor_code = visitor_code
+        self.context = context
+        self._exchange = exchange
+        self._before: tuple[EvaluationContext, Visit | None] | None = None
+
+    def __enter__(self) -> Visit:
+        self._before = api.get_transaction_context(), _current.get()
+        api.set_transaction_context(self.context)
+        if api.get_transaction_context().targeting_key != self.visitor_code:  # nobody has set any propagator yet
+            api.set_transaction_context_propagator(ContextVarsTransactionContextPropagator())
+            api.set_transaction_context(self.context)
+        _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            context, visit = self._before
+            api.set_transaction_context(context)
+            _current.set(visit)
+
+    def write_cookies(self) -> None:
+        """Have the response keep the visitor code, for another year or so, where it may (8.3, 8.6).
+
+        Call it when the response's headers are known and not yet sent. A response that is for others, too, gets none.
+        """
+        exchange = self._exchange
+        if _is_for_others(exchange.cache_control) or not self.client.may_keep_code(self.visitor_code):
+            return
+        exchange.write_cookies(self.client.visitor_code_cookie(self.visitor_code, is_secure=exchange.is_secure))
+
+    def engine_tracking_code(self) -> str:
+        """JavaScript that tells Kameleoon's script in the page what this visitor got (12)."""
+        return self.client.get_engine_tracking_code(self.visitor_code)
+
+    def __repr__(self) -> str:
+        return "Visit(...)"  # all of it is personal
+
+
+def _is_for_others(cache_control: str) -> bool:
+    """Whether caches that many share may keep a response of this header."""
+    directives = cache_control.lower()
+    return "public" in directives or "s-maxage" in directives
