@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from http.cookies import BaseCookie, Morsel
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -58,6 +58,7 @@ class VisitorCodes:
     if TYPE_CHECKING:
         configuration: KameleoonClientConfiguration
         evaluator: Evaluator
+        is_ready: Callable[[], bool]
         _clock: Clock
         _store: VisitorStore
 
@@ -114,10 +115,11 @@ class VisitorCodes:
     def may_keep_code(self, visitor_code: str) -> bool:
         """Whether a cookie may hold the visitor's code now (8.3, 8.6).
 
-        Where the site requires consent, once it is given; if a delivery is targeted, until it is refused.
+        Where the site requires consent, once it is given; if a delivery is targeted, until it is refused. It may
+        require it as long as there is no data file that says so.
         """
         index = self.ruleset.index
-        if index.settings.consent_type != "REQUIRED":
+        if index.settings.consent_type != "REQUIRED" and self.is_ready():
             return True
         consent = self.evaluator.visitor(visitor_code).traits.consent
         return consent is LegalConsent.GIVEN or (consent is LegalConsent.UNKNOWN and index.has_targeted_delivery)

@@ -18,6 +18,7 @@ from openfeature_kameleoon.errors import (
     FeatureVariableNotFound,
     FeatureVariationNotFound,
     VisitorCodeInvalid,
+    VisitorCodeMissing,
 )
 from openfeature_kameleoon.tracking.events import MappingIdentifier
 from openfeature_kameleoon.visitors.traits import Exposure
@@ -107,6 +108,12 @@ CASES: dict[str, list[Case]] = {
     "obtain_variation_associated_data": [
         Case((148382,), {"firstName": "Ada", "count": 10}, content=LEGACY),
         Case((1,), FeatureVariationNotFound, content=LEGACY),
+    ],
+    "obtain_visitor_code": [
+        Case(("a=b; kameleoonVisitorCode=somebody",), "somebody"),
+        Case(({"kameleoonVisitorCode": "_js_somebody"}, "nobody"), "somebody"),
+        Case(("", "nobody"), "nobody"),
+        Case(({}, ""), VisitorCodeMissing),
     ],
     "retrieve_data_from_remote_source": [
         Case(("key",), ConfigException),  # of a client that works from a data file on disk; see test_remote_data

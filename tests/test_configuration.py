@@ -172,6 +172,26 @@ TABLES: dict[str, Table] = {
         ],
         "a domain",
     ),
+    "cookie_maximum_age_day": Table(
+        380,
+        [(0.5, 0.5), (400, 400)],
+        [(0, "0"), (400.1, "400.1"), (math.nan, "nan"), (True, "True"), ("30", "'30'"), (None, "None")],
+        "days greater than 0, at most 400",
+    ),
+    "cookie_same_site": Table(
+        "Lax",
+        [(word, word) for word in ("Lax", "Strict", "None", "")],
+        [
+            ("lax", "'lax'"),
+            ("Lax; Domain=evil.com", "'Lax; Domain=evil.com'"),
+            (None, "None"),
+            (["Lax"], "<list of 1>"),
+        ],
+        "Lax, Strict, the word None, or empty",
+    ),
+    "cookie_secure": Table(None, [(True, True), (False, False)], CHOICE, "true or false"),
+    "visitor_code_from_query": Table(False, [(True, True), (False, False)], SWITCH, "true or false"),
+    "simulation_cookie": Table(False, [(True, True), (False, False)], SWITCH, "true or false"),
     "network_domain": Table(
         None,
         [*DOMAIN_ACCEPTED, ("..example.com.", "example.com")],

@@ -98,7 +98,8 @@ CURRENT = {
     "wait_init": "(timeout_milliseconds=None)",
     "wait_init_async": "(timeout_milliseconds=None)",
     "is_ready": "()",
-    "set_legal_consent": "(visitor_code, consent)",
+    "get_visitor_code": "(cookies_readonly=None, cookies=None, default_visitor_code=None)",
+    "set_legal_consent": "(visitor_code, consent, cookies=None)",
     "add_data": "(visitor_code, *data, track=True)",
     "track_conversion": (
         "(visitor_code, goal_id, revenue=0.0, is_unique_identifier=None, negative=False, metadata=None)"
@@ -123,7 +124,7 @@ CURRENT = {
     "get_engine_tracking_code": "(visitor_code)",
     "set_event_handler": "(event_type, handler)",
 }
-"""The methods of Kameleoon's 3.22 client as documented (specs/kameleoon-sdk.md 11.1), those on cookies left out."""
+"""The methods of Kameleoon's 3.22 client as documented (specs/kameleoon-sdk.md 11.1)."""
 
 DEPRECATED = {
     "get_feature_variation_key": "(visitor_code, feature_key, is_unique_identifier=None)",
@@ -165,13 +166,11 @@ DEPRECATED_OF_2X = {
     "obtain_feature_all_variables": "(feature_key, variation_key='off')",
     "obtain_experiment_list": "(visitor_code=None, only_allocated=True)",
     "obtain_feature_list": "(visitor_code=None, only_active=True)",
+    "obtain_visitor_code": "(cookies, default_visitor_code=None)",
     "retrieve_data_from_remote_source": "(key, timeout=None)",
     "activate_feature": "(visitor_code, feature_key)",
 }
 """Those of 2.4 that are deprecated by now."""
-
-FOR_THE_WEB = ("get_visitor_code", "obtain_visitor_code")
-"""Documented methods that come with visitor codes in cookies, and are not there until then."""
 
 
 def shape(call: Callable[..., object], *, documented: str, skip: int) -> str:
@@ -213,14 +212,6 @@ def test_a_deprecated_method_of_2x_takes_what_it_did(name: str, documented: str)
 
 def test_there_is_no_alias_that_nobody_documents() -> None:
     assert set(ALIASES) == {*DEPRECATED, *DEPRECATED_OF_2X}
-
-
-@pytest.mark.parametrize("name", FOR_THE_WEB)
-def test_what_belongs_to_cookies_is_absent_rather_than_half_there(name: str) -> None:
-    assert not hasattr(KameleoonClient, name)
-    assert name not in ALIASES
-    assert "cookies" not in inspect.signature(KameleoonClient.set_legal_consent).parameters
-    assert not hasattr(package, "KameleoonWSGIMiddleware")
 
 
 @pytest.mark.parametrize("name", [name for name in CURRENT if name.endswith("_async")])

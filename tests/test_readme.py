@@ -269,17 +269,6 @@ def test_a_command_runs_as_written(line: str, workplace: Path) -> None:
     assert "new_checkout" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("get_visitor_code", "obtain_visitor_code"),
-    ],
-)
-def test_what_the_readme_calls_missing_is_missing(name: str) -> None:
-    assert not hasattr(KameleoonClient, name), "README.md, 'Not in this version', no longer holds"
-    assert name not in ALIASES
-
-
 # --- reasons and errors -------------------------------------------------------------------------------------
 
 

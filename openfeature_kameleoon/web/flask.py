@@ -25,7 +25,8 @@ class Kameleoon:
     """Gives each request of an application its visitor, and its templates ``flag`` and ``engine_tracking_code``.
 
     Without a ``client``, which may be a provider, the settings say which (``setup.SETTINGS``): OpenFeature is given a
-    provider, which is waited for. ``options`` are those of ``Visits``, before those of the settings. Raises ``ConfigException``.
+    provider, which is waited for. ``options`` are those of ``Visits``, before those of the settings. Raises
+    ``ConfigException``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Django's middleware: ``openfeature_kameleoon.web.django.middleware.KameleoonMiddleware`` in ``MIDDLEWARE``.
+"""Django's middleware: ``openfeature_kameleoon.web.django.KameleoonMiddleware`` in ``MIDDLEWARE``.
 
 For synchronous and asynchronous views, on the thread or in the task that handles the request. Place it before whatever
 evaluates flags.
@@ -10,14 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http.cookies import Morsel
 from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.apps import apps
-from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-
 from ..exchange import Exchange
 from ..setup import options_of, provider_in_use
 from ..visits import Visit, Visits
+
+try:
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+    from django.apps import apps
+    from django.core.exceptions import DisallowedHost
+    from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+except ImportError as error:
+    raise ImportError("Django is needed: pip install 'openfeature-kameleoon[django]'") from error
 from .apps import setting
 
 __all__ = ["DjangoExchange", "KameleoonMiddleware"]

@@ -1,4 +1,4 @@
-"""``{% load kameleoon %}``: tags such as ``{% flag "new_checkout" as is_new %}`` and ``{% engine_tracking_code nonce %}``."""
+"""``{% load kameleoon %}``, then ``{% flag "new_checkout" as is_new %}`` and ``{% engine_tracking_code nonce %}``."""
 
 from __future__ import annotations
 
