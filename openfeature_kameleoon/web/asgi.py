@@ -85,7 +85,7 @@ class KameleoonASGIMiddleware:
     ``client`` is a client or provider of the site; ``options`` are those of ``Visits``.
     """
 
-    def __init__(self, app: Application, client: KameleoonClient | KameleoonProvider, **options: Any) -> None:
+    def __init__(self, app: Application, /, client: KameleoonClient | KameleoonProvider, **options: Any) -> None:
         self.app = app
         self._visits = Visits(client, **options)
 

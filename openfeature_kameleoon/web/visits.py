@@ -6,6 +6,7 @@ The core of all adapters; on the thread, or in the task, that handles the reques
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from types import TracebackType
@@ -19,7 +20,7 @@ from ..client import KameleoonClient
 from ..errors import VisitorCodeInvalid
 from ..evaluator import check_visitor_code
 from ..provider import KameleoonProvider
-from ..transport.foreign_text import from_latin1
+from ..transport.foreign_text import from_latin1, printable
 from ..visitor_codes import SIMULATION_COOKIE, code_in_cookies, code_in_query, new_visitor_code
 from ..visitors.data import Cookie, Geolocation, PageView, UserAgent
 from ..visitors.traits import LegalConsent
@@ -133,10 +134,11 @@ class Visits:
         try:
             return question(exchange)
         except Exception as error:  # foreign code
-            name = f"{getattr(question, '__name__', 'a callable')}: {type(error).__name__}"
-            if name not in self._failed:
-                self._failed.add(name)
-                _log.warning("a callable of the middleware failed, and counts as silent: %s", name, exc_info=error)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            failure = f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}"
+            if failure not in self._failed:  # without its words, which may be the visitor's
+                self._failed.add(failure)
+                _log.warning("code that the middleware was given failed, and counts as silent: %s", printable(failure))
             return None
 
 
