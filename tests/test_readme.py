@@ -8,12 +8,16 @@ import re
 import shlex
 import shutil
 import signal
+import threading
+import urllib.request
 from collections.abc import Iterator, Mapping
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from django.utils.module_loading import import_string
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -27,6 +31,8 @@ from openfeature_kameleoon.cli.commands import command_line
 from openfeature_kameleoon.configuration import settings_table
 from openfeature_kameleoon.context import KINDS, VARIABLE_KEY
 from openfeature_kameleoon.transport.urls import Endpoints
+from openfeature_kameleoon.web import Visits
+from openfeature_kameleoon.web.setup import SETTINGS
 from tests.chaos import ChaosServer, reply
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -244,6 +250,51 @@ def test_the_table_of_methods_is_that_of_the_client() -> None:
     assert sorted(methods) == sorted(
         name for name, member in inspect.getmembers(KameleoonClient, inspect.isfunction) if not name.startswith("_")
     )
+
+
+def test_the_table_of_options_is_that_of_the_middleware() -> None:
+    parameters = list(inspect.signature(Visits).parameters.values())[1:]
+
+    assert [cells[:2] for cells in table(README, "Option")] == [[f"`{p.name}`", f"`{p.default}`"] for p in parameters]
+
+
+def test_names_in_the_settings_of_django_lead_somewhere(namespace: dict[str, Any]) -> None:
+    [settings] = [block for block in blocks(README, "python") if "INSTALLED_APPS" in block.code]
+
+    exec(settings.code, namespace)
+
+    [app], [middleware] = namespace["INSTALLED_APPS"], namespace["MIDDLEWARE"]
+    assert import_string(middleware) is import_string(f"{app}.KameleoonMiddleware")
+    assert {name for name in namespace if name.startswith("KAMELEOON_")} < set(SETTINGS)
+    assert Path(CHECKOUT, namespace["KAMELEOON_CONFIGURATION"]["data_file"]).is_file()
+
+
+@pytest.mark.usefixtures("workplace")
+def test_the_handler_of_the_readme_serves_its_visitors(namespace: dict[str, Any]) -> None:
+    programs = [block for block in blocks(README, "python") if block.section in ("", "In a web application")]
+    run(README, programs, namespace)
+    quiet = type("Quiet", (namespace["Handler"],), {"log_message": lambda *_: None})
+
+    with HTTPServer(("127.0.0.1", 0), quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}") as answer:
+            page, cookie = answer.read(), answer.headers["Set-Cookie"]
+        server.shutdown()
+        thread.join()
+
+    assert page in (b"new checkout: True", b"new checkout: False")
+    assert cookie.startswith("kameleoonVisitorCode=")
+
+
+def test_a_section_on_a_framework_is_short() -> None:
+    [web] = re.findall(
+        r"^## In a web application$(.*?)^## ", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    parts = {part.partition("\n")[0]: part.strip().splitlines() for part in web.split("\n### ")[1:]}
+
+    assert {"Django", "Flask", "FastAPI and Starlette"} <= set(parts)
+    assert max(len(parts[name]) for name in ("Django", "Flask", "FastAPI and Starlette")) < 25
 
 
 def test_the_commands_are_those_of_the_command_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
@@ -10,12 +11,22 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from openfeature_kameleoon import KameleoonProvider
+from openfeature_kameleoon.cookies import parse_cookies
 from openfeature_kameleoon.errors import VisitorCodeInvalid
 from openfeature_kameleoon.web import current_visit
 from openfeature_kameleoon.web.wsgi import KameleoonWSGIMiddleware
 from tests.web.frontends import ask_wsgi
+
+ONE_COOKIE = re.compile(
+    r"kameleoonVisitorCode=([!#-+\--:<-\[\]-~]*|\"([ !#-\[\]-~]|\\[\"\\]|\\[0-3][0-7]{2})*\"); "
+    r"expires=[\w:, ]{29}; Max-Age=32832000; Path=/; SameSite=Lax",
+    re.ASCII,
+)
+"""What RFC 6265 has a server write, and the escapes of Python's cookies."""
 
 
 def environment(**more: Any) -> dict[str, Any]:
@@ -149,3 +160,25 @@ def test_it_takes_a_client_and_a_default_code_as_documented(provider: KameleoonP
     assert "=everybody;" in ask_wsgi(app).set_cookies[0]
     with pytest.raises(VisitorCodeInvalid):
         KameleoonWSGIMiddleware(app, provider.client, "a\nb")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(max_codepoint=255), max_size=300))
+def test_no_cookie_header_breaks_the_response(provider: KameleoonProvider, header: str) -> None:
+    """The strict parser of reliability.md R23 gets exactly one cookie, and it is the visitor's."""
+    seen = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        visit = current_visit()
+        assert visit is not None
+        seen.append(visit.visitor_code)
+        start_response("200 OK", [])
+        return [b""]
+
+    reply = ask_wsgi(
+        KameleoonWSGIMiddleware(app, provider), "/", {"cookie": f"kameleoonVisitorCode={header}; a={header}"}
+    )
+
+    [text] = reply.set_cookies
+    assert ONE_COOKIE.fullmatch(text)
+    assert parse_cookies(text.partition("; expires=")[0]) == {"kameleoonVisitorCode": seen[0]}
