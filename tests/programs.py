@@ -17,7 +17,7 @@ from typing import NamedTuple
 from openfeature_kameleoon.transport.urls import Endpoints
 from tests.chaos import wait_until
 
-__all__ = ["Server", "kameleoon_is", "output_of", "program", "running", "serving"]
+__all__ = ["Server", "each_worker", "kameleoon_is", "output_of", "program", "running", "serving"]
 
 START_SECONDS = 30.0
 
@@ -123,6 +123,24 @@ def serving(
         found = re.search(port_in, log.read_text())
         assert found, log.read_text()
         yield Server(process, int(found[1]), log)
+
+
+def each_worker(server: Server, pid_in: str, count: int) -> Iterator[int]:
+    """Its workers, while the others stand still, so that this one has all the work; ``pid_in``: what tells of one."""
+
+    def workers() -> list[int]:
+        return [int(pid) for pid in re.findall(pid_in, server.log.read_text())]
+
+    wait_until(lambda: len(workers()) == count, START_SECONDS)
+    for worker in workers():
+        others = [other for other in workers() if other != worker]
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        try:
+            yield worker
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
 
 
 def program(name: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import sys
 import types
 from collections import Counter
@@ -18,10 +16,9 @@ from urllib.parse import quote
 import pytest
 
 from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration, under_uwsgi
-from tests.chaos import wait_until
 from tests.kameleoon import FakeKameleoon
 from tests.process.reporting import NEWS, both_of, told
-from tests.programs import Server, kameleoon_is, program, serving
+from tests.programs import Server, each_worker, kameleoon_is, program, serving
 
 WORKERS = 2
 AT_ONCE = 12
@@ -49,24 +46,6 @@ def visit(server: Server, targets: Iterable[str]) -> list[str]:
         answers = list(pool.map(server.get, targets))
     assert {status for status, _ in answers} == {200}
     return [text for _, text in answers]
-
-
-def each_worker(server: Server, pid_in: str) -> Iterator[int]:
-    """Its workers, while the others stand still, so that this one has all the work; ``pid_in``: what tells of one."""
-
-    def workers() -> list[int]:
-        return [int(pid) for pid in re.findall(pid_in, server.log.read_text())]
-
-    wait_until(lambda: len(workers()) == WORKERS, 20)
-    for worker in workers():
-        others = [other for other in workers() if other != worker]
-        for other in others:
-            os.kill(other, signal.SIGSTOP)
-        try:
-            yield worker
-        finally:
-            for other in others:
-                os.kill(other, signal.SIGCONT)
 
 
 # gunicorn -------------------------------------------------------------------------------------------------------------
@@ -107,7 +86,7 @@ def test_r13_the_workers_of_gunicorn_report_once(kameleoon: FakeKameleoon, kind:
     visitors: list[str] = []
 
     with gunicorn(kameleoon, tmp_path, kind) as server:
-        for worker in each_worker(server, PID_OF_GUNICORN):
+        for worker in each_worker(server, PID_OF_GUNICORN, WORKERS):
             some = [f"visitor {number} of {worker}" for number in range(VISITORS)]
             visit(server, (f"/?visitor={quote(visitor)}" for visitor in some))
             visit(server, (f"/buy?visitor={quote(visitor)}" for visitor in some))
