@@ -21,8 +21,7 @@ from tests.kameleoon import FakeKameleoon
 from tests.process.reporting import told
 from tests.programs import kameleoon_is, program, running, serving
 from tests.redis_server import RedisServer, redis_server
-
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+from tests.shops import EXAMPLES, SHOPS
 
 __all__ = ["redis_server"]
 
@@ -127,6 +126,11 @@ WITH_SERVERS: Mapping[str, list[str]] = {
 
 BY_OTHERS = {"celery_tasks.py": "celery --workdir examples --app celery_tasks worker"}
 """Those that something else runs, and how."""
+
+IN_FOLDERS = {
+    *("gunicorn_app/app.py", "gunicorn_app/gunicorn.conf.py", "offline_tests/test_checkout.py"),
+    *(f"shops/{shop.file}" for shop in SHOPS.values()),  # test_example_shops.py
+}
 
 TOLD: Mapping[str, Counter[tuple[str, str]]] = {
     "durable_tracking.py": Counter({("ann", "experiment"): 1, ("ann", "conversion"): 1}),
@@ -260,7 +264,9 @@ def test_the_tests_of_an_application_pass_offline(copy: Path) -> None:
 
 
 def test_every_example_is_here() -> None:
-    assert {*OUTPUT, *WITH_SERVERS, *BY_OTHERS} == {path.name for path in EXAMPLES.glob("*.py")}
+    files = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")}
+
+    assert {*OUTPUT, *WITH_SERVERS, *BY_OTHERS, *IN_FOLDERS} == files
 
 
 @pytest.mark.parametrize("name", [*OUTPUT, *WITH_SERVERS])

@@ -84,6 +84,8 @@ THEMES = {"chaos", "config", "conformance", "delivery", "fuzz", "process", "secu
 
 PROJECT_TESTS = {
     "test_benchmarks",
+    "test_example_shops",
+    "test_example_shops_in_browser",
     "test_examples",
     "test_public_api",
     "test_house_rules",
