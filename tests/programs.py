@@ -6,18 +6,31 @@ import contextlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+import pytest
 
 from openfeature_kameleoon.transport.urls import Endpoints
 from tests.chaos import wait_until
 
-__all__ = ["Server", "each_worker", "kameleoon_is", "output_of", "program", "running", "serving"]
+__all__ = [
+    "Server",
+    "each_worker",
+    "is_missing",
+    "kameleoon_is",
+    "of_the_system",
+    "output_of",
+    "program",
+    "running",
+    "serving",
+]
 
 START_SECONDS = 30.0
 
@@ -146,3 +159,15 @@ def each_worker(server: Server, pid_in: str, count: int) -> Iterator[int]:
 def program(name: str) -> str:
     """A program that was installed beside the interpreter."""
     return str(Path(sys.executable).with_name(name))
+
+
+def of_the_system(name: str) -> str:
+    """A program of the system's, which Debian has in a package of this name."""
+    return shutil.which(name) or is_missing(f"{name} is not installed (apt-get install {name})")
+
+
+def is_missing(reason: str) -> NoReturn:
+    """Skip a test that cannot be run here; it fails where CI promises that it can."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -18,6 +17,7 @@ import pytest
 import redis
 
 from tests.chaos import wait_until
+from tests.programs import of_the_system
 
 __all__ = ["RedisServer", "redis_binary", "redis_server"]
 
@@ -25,14 +25,8 @@ START_SECONDS = 10.0
 
 
 def redis_binary() -> str:
-    """The server's program; without it tests are skipped, and fail where CI promises that it is there."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        reason = "redis-server is not installed (apt-get install redis-server)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return binary
+    """The server's program; without it tests are skipped, or fail in CI."""
+    return of_the_system("redis-server")
 
 
 class RedisServer:

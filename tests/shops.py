@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ import pytest
 from tests.chaos import wait_until
 from tests.programs import START_SECONDS, Server, kameleoon_is, program, serving
 
-__all__ = ["EXAMPLES", "SHOPS", "VISITOR_CODE", "WORKERS", "Customer", "Shop", "button_in", "open_shop"]
+__all__ = ["EXAMPLES", "SHOPS", "VISITOR_CODE", "WORKERS", "Customer", "Shop", "button_in", "open_shop", "open_shops"]
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -97,6 +98,21 @@ def open_shop(shop: Shop, folder: Path, kameleoon: str | None = None) -> Iterato
         yield server
         assert server.end() == 0
         assert "Traceback" not in server.log.read_text()
+
+
+@contextmanager
+def open_shops(names: Iterable[str], folder: Path) -> Iterator[dict[str, Server]]:
+    """Several of them, offline. They take a while to open and to close, and do so at the same time."""
+
+    def opened(name: str, stack: ExitStack) -> Server:
+        own = folder / name
+        own.mkdir()
+        return stack.enter_context(open_shop(SHOPS[name], own))
+
+    with ExitStack() as all_of_them, ThreadPoolExecutor() as pool:
+        stacks = {name: all_of_them.enter_context(ExitStack()) for name in names}
+        yield dict(zip(stacks, pool.map(opened, stacks, stacks.values()), strict=True))
+        list(pool.map(ExitStack.close, stacks.values()))
 
 
 def is_open(port: int) -> bool:

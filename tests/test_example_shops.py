@@ -11,7 +11,6 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.cookies import SimpleCookie
 from itertools import count
@@ -24,7 +23,7 @@ from tests.chaos import wait_until
 from tests.kameleoon import FakeKameleoon
 from tests.process.reporting import both_of, told
 from tests.programs import START_SECONDS, Server, each_worker
-from tests.shops import EXAMPLES, SHOPS, VISITOR_CODE, WORKERS, Customer, Shop, button_in, open_shop
+from tests.shops import EXAMPLES, SHOPS, VISITOR_CODE, WORKERS, Customer, Shop, button_in, open_shop, open_shops
 
 PAGES = ("/", "/api/flags")
 """One renders a template, the other is a view of its own kind, which is asynchronous in two of them."""
@@ -38,15 +37,8 @@ Engine = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """All shops, offline. They take a while to open and to close, and do so at the same time."""
-
-    def opened(shop: Shop, stack: ExitStack) -> Server:
-        return stack.enter_context(open_shop(shop, tmp_path_factory.mktemp("shop")))
-
-    with ExitStack() as all_of_them, ThreadPoolExecutor(len(SHOPS)) as pool:
-        stacks = [all_of_them.enter_context(ExitStack()) for _ in SHOPS]
-        yield dict(zip(SHOPS, pool.map(opened, SHOPS.values(), stacks), strict=True))
-        list(pool.map(ExitStack.close, stacks))
+    with open_shops(SHOPS, tmp_path_factory.mktemp("shops")) as servers:
+        yield servers
 
 
 @pytest.fixture(params=SHOPS)
