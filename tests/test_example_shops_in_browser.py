@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kameleoon import FakeKameleoon
 from tests.programs import Server, is_missing, of_the_system
-from tests.shops import EXAMPLES, VISITOR_CODE, open_shops
+from tests.shops import EXAMPLES, SHOPS, VISITOR_CODE, open_shop, open_shops
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -188,3 +191,20 @@ def test_a_visitor_buys_and_answers_by_buttons(page: Page, context: BrowserConte
 
     assert (thanks, consent, button_on(page)) == ("Thank you", ["yes"], button)
     assert [text for text in complaints if not text.endswith((": 302", ": 303"))] == []
+
+
+def test_each_page_that_a_browser_shows_is_told_once(browser: Browser, tmp_path: Path) -> None:
+    with FakeKameleoon((EXAMPLES / "flags.json").read_bytes()) as kameleoon:
+        with open_shop(SHOPS["Flask"], tmp_path, kameleoon.url) as server, browser.new_context() as context:
+            shop, page = f"http://127.0.0.1:{server.port}", context.new_page()
+            page.goto(f"{shop}/")
+            page.reload()
+            page.click(".buy")
+            page.wait_for_url("**/thanks")
+            code, user_agent = code_of(context), page.evaluate("navigator.userAgent")
+        events = list(kameleoon.events())
+
+    assert {event["visitorCode"] for event in events} == {code}
+    assert {event["userAgent"] for event in events if "userAgent" in event} == {user_agent}
+    pages = Counter(event["href"] for event in events if event["eventType"] == "page")
+    assert pages == {f"{shop}/": 2, f"{shop}/thanks": 1}
