@@ -25,6 +25,7 @@ from . import (
     bars_refresh,
     bars_start,
     bars_tracking,
+    bars_web,
 )
 from .measure import FULL, QUICK, Effort, Limit, Row, isolated
 
@@ -37,6 +38,7 @@ BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
     **bars_delivery.BARS,
     **bars_batch.BARS,
     **bars_identity.BARS,
+    **bars_web.BARS,
 }
 PACKAGES = (
     "openfeature-kameleoon",
@@ -44,6 +46,9 @@ PACKAGES = (
     "kameleoon-openfeature",
     "kameleoon-client-python",
     "configcat-openfeature-provider",
+    "Django",
+    "Flask",
+    "fastapi",
 )
 HEADINGS = ("no", "what", "unit", "bar", "stretch", "figure", "verdict", "peer")
 

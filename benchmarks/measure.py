@@ -136,6 +136,11 @@ class Rounds:
         pairs = zip(self._seconds[candidate], self._seconds[base], strict=True)
         return statistics.median(mine / other for mine, other in pairs)
 
+    def difference(self, candidate: str, base: str) -> float:
+        """Median over the rounds of candidate's time - base's time, in seconds per call."""
+        pairs = zip(self._seconds[candidate], self._seconds[base], strict=True)
+        return statistics.median(mine - other for mine, other in pairs)
+
     def median(self, candidate: str) -> float:
         """Seconds per call."""
         return statistics.median(self._seconds[candidate])

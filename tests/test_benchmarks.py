@@ -19,7 +19,7 @@ from openfeature_kameleoon.datafile.index import DataFileIndex
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
-from benchmarks import anchors, bars_delivery, bars_identity, bars_tracking, data, producing
+from benchmarks import anchors, bars_delivery, bars_identity, bars_tracking, bars_web, data, producing
 from benchmarks.arrivals import Arrival, Tally, tally, visitor_code, whole_at
 from benchmarks.bars_tracking import Delivery
 from benchmarks.loopback import Loopback, served
@@ -31,11 +31,13 @@ from benchmarks.measure import (
     at_least,
     at_most,
     interleave,
+    isolated,
     judge,
     keyword_call,
 )
+from benchmarks.web_apps import FRAMEWORKS
 
-MEASURED = set(range(1, 26))
+MEASURED = set(range(1, 27))
 
 
 # --- judging ------------------------------------------------------------------------------------------------
@@ -77,6 +79,12 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
     assert rounds.median("ours") == 3.0
 
 
+def test_a_difference_is_the_median_of_the_rounds_differences() -> None:
+    rounds = Rounds({"ours": [1.0, 20.0, 3.0], "bare": [1.0, 10.0, 1.0]})
+
+    assert rounds.difference("ours", "bare") == 2.0  # of 0, 10 and 2
+
+
 def test_everybody_has_one_turn_in_each_round_and_nobody_is_always_first() -> None:
     order: list[str] = []
 
@@ -111,12 +119,12 @@ def test_every_bar_that_is_claimed_has_a_measurement() -> None:
     assert set(command.BARS) == MEASURED
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("24-30", [24, 25])])
+@pytest.mark.parametrize(("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("25-30", [25, 26])])
 def test_bars_are_chosen_by_number_and_range(text: str, expected: list[int]) -> None:
     assert command.bar_numbers(text) == expected
 
 
-@pytest.mark.parametrize("text", ["26", "0", "26-30", "one", ""])
+@pytest.mark.parametrize("text", ["27", "0", "27-30", "one", ""])
 def test_asking_for_no_bar_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--bars", text])
@@ -209,6 +217,19 @@ def test_a_delivery_to_everybody_needs_no_hash(flag: str) -> None:
 
 def test_digests_beside_a_bound_are_decided_as_by_the_formula() -> None:
     assert bars_identity.differences_at_bounds({0.0, 0.34, 0.34 + 0.33, 0.5, 1 / 3, 1.0, 5e-324}) == 0
+
+
+# --- web applications ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_application_answers_alike_with_the_middleware_which_alone_keeps_the_code(framework: str) -> None:
+    answers = isolated(bars_web.answers, framework)
+
+    for what, case in bars_web.CASES.items():
+        bare, own = answers[what]
+        assert (bare.status, bare.body) == (own.status, own.body) == (200, case.body)
+        assert (bars_web.keeps_code(bare), bars_web.keeps_code(own)) == (False, True)
 
 
 # --- events that came ---------------------------------------------------------------------------------------
