@@ -72,9 +72,9 @@ class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
         if not site_code:
             raise SiteCodeIsEmpty("a site code is needed: it is shown in Kameleoon's app, such as 'a8st4f59bj'")
         configuration = configuration_object or load_configuration(configuration_path)
-        super().__init__(clock)
+        RemoteData.__init__(self, clock)
+        VisitorCodes.__init__(self, configuration, clock)
         self.site_code = site_code
-        self.configuration = configuration
         self.outbox = outbox_of(site_code, configuration, clock)
         self._store = store = visitor_store(configuration, site_code, clock)
         self._events = EventHandlers()
@@ -84,7 +84,6 @@ class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
         self.live.add_update_listener(self._events.updated)
         self._before_data_file = empty_ruleset(clock)
         self._endpoints = endpoints
-        self._clock = clock
         self._open_data_api = partial(data_api_of, site_code, configuration, endpoints, self._events.attempted, clock)
         self._data_api: DataApi | None = None
         self._sender: Sender | None = None
@@ -176,6 +175,20 @@ class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
             if self._sender is not None:
                 self._sender.flush(timeout)
             self._store.flush(max(0.0, end - self._clock.monotonic()))
+        return not self.outbox.status().pending
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Deliver what waits, and what nobody has reported yet, as the end of a program does; whether all is.
+
+        It waits for ``timeout`` seconds at most, the configured shutdown time-out, and goes on afterwards.
+        """
+        notice_fork()
+        seconds = self.configuration.shutdown_timeout_second if timeout is None else timeout
+        end = self._clock.monotonic() + seconds
+        self._report_all()
+        if self._sender is not None:
+            self._sender.flush(seconds)
+        self._store.flush(max(0.0, end - self._clock.monotonic()))
         return not self.outbox.status().pending
 
     def close(self) -> None:

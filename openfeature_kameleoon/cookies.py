@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from email.utils import formatdate
 from http.cookies import Morsel, SimpleCookie
-from typing import Any
+from typing import Any, NamedTuple
 
 from .transport.foreign_text import from_latin1
 
-__all__ = ["Cookies", "cookie", "parse_cookies"]
+__all__ = ["CookieMaker", "Cookies", "SetCookie", "parse_cookies"]
 
 Cookies = str | Mapping[str, Any]
 """A ``Cookie`` header, or cookies by name: texts, or objects with a ``value``, as in a ``SimpleCookie``."""
@@ -29,6 +29,8 @@ def parse_cookies(cookies: Cookies | None) -> dict[str, str]:
         return {}
     if isinstance(cookies, str):
         pairs = (part.partition("=") for part in cookies.split(";"))
+        if '"' not in cookies and cookies.isascii():  # as nearly all are
+            return {name.strip(): value.strip() for name, equals, value in pairs if equals}
         return {name.strip(): _unquoted(value.strip()) for name, equals, value in pairs if equals}
     values = ((name, getattr(value, "value", value)) for name, value in cookies.items())
     return {name: from_latin1(value) for name, value in values if isinstance(value, str)}
@@ -41,21 +43,59 @@ def _unquoted(value: str) -> str:
     return from_latin1(value)
 
 
-def cookie(
-    name: str, value: str, *, domain: str, max_age_days: float, same_site: str, is_secure: bool, now: float
-) -> Morsel[str]:
-    """A cookie of all paths that scripts can read; ``OutputString()`` of it is the value of a ``Set-Cookie`` header.
+class SetCookie(NamedTuple):
+    """A cookie that a response sets: ``str()`` of it is the value of a ``Set-Cookie`` header.
 
-    ``now`` is Unix time. The value is quoted as ``http.cookies`` does it, other than ASCII as bytes of UTF-8.
+    ``coded_value`` is ASCII, quoted as ``http.cookies`` does it, other than ASCII as bytes of UTF-8.
     """
-    morsel: Morsel[str] = Morsel()
-    morsel.set(name, value, _JAR.value_encode(value.encode(errors="replace").decode("latin-1"))[1])
-    seconds = int(max_age_days * 86_400)
-    morsel["expires"] = formatdate(now + seconds, usegmt=True)
-    morsel["max-age"] = str(seconds)
-    morsel["path"] = "/"
-    morsel["domain"] = domain
-    morsel["samesite"] = same_site
-    if is_secure:
-        morsel["secure"] = "yes"
-    return morsel
+
+    name: str
+    value: str
+    coded_value: str
+    attributes: Morsel[str]
+    coded_attributes: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.coded_value}{self.coded_attributes}"
+
+    def morsel(self) -> Morsel[str]:
+        """The same for a ``SimpleCookie``; it may be changed."""
+        morsel = self.attributes.copy()
+        morsel.set(self.name, self.value, self.coded_value)
+        return morsel
+
+
+class CookieMaker:
+    """Makes cookies of one name for all paths, which scripts can read; their attributes are written once a second."""
+
+    __slots__ = ("_domain", "_kept", "_name", "_same_site", "_seconds")
+
+    def __init__(self, name: str, *, domain: str, max_age_days: float, same_site: str) -> None:
+        self._name = name
+        self._domain = domain
+        self._seconds = int(max_age_days * 86_400)
+        self._same_site = same_site
+        self._kept: tuple[tuple[int, bool] | None, Morsel[str], str] = (None, Morsel(), "")  # swapped whole
+
+    def make(self, value: str, *, is_secure: bool, now: float) -> SetCookie:
+        """A cookie of this value, ``Secure`` if it is for HTTPS alone; ``now`` is Unix time."""
+        moment = int(now), is_secure
+        kept_of, attributes, text = self._kept
+        if kept_of != moment:
+            attributes = self._attributes(is_secure, now)
+            text = attributes.OutputString().removeprefix("n=")
+            self._kept = moment, attributes, text
+        coded = _JAR.value_encode(value.encode(errors="replace").decode("latin-1"))[1]
+        return SetCookie(self._name, value, coded, attributes, text)
+
+    def _attributes(self, is_secure: bool, now: float) -> Morsel[str]:
+        morsel: Morsel[str] = Morsel()
+        morsel.set("n", "", "")
+        morsel["expires"] = formatdate(now + self._seconds, usegmt=True)
+        morsel["max-age"] = str(self._seconds)
+        morsel["path"] = "/"
+        morsel["domain"] = self._domain
+        morsel["samesite"] = self._same_site
+        if is_secure:
+            morsel["secure"] = "yes"
+        return morsel

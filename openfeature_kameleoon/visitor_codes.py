@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, MutableMapping
-from http.cookies import BaseCookie, Morsel
+from http.cookies import BaseCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .clock import Clock
 from .configuration import KameleoonClientConfiguration
-from .cookies import Cookies, cookie, parse_cookies
+from .cookies import CookieMaker, Cookies, SetCookie, parse_cookies
 from .engine.ruleset import Ruleset
 from .evaluator import Evaluator, check_visitor_code
 from .transport.foreign_text import printable
@@ -56,18 +56,24 @@ class VisitorCodes:
     """What ``KameleoonClient`` does about visitor codes and legal consent."""
 
     if TYPE_CHECKING:
-        configuration: KameleoonClientConfiguration
         evaluator: Evaluator
         is_ready: Callable[[], bool]
-        _clock: Clock
         _store: VisitorStore
 
         @property
         def ruleset(self) -> Ruleset:
             """The decisions of the data file in use."""
 
-    _wrong_simulation = ""
-    """What was complained of last."""
+    def __init__(self, configuration: KameleoonClientConfiguration, clock: Clock) -> None:
+        self.configuration = configuration
+        self._clock = clock
+        self._cookies = CookieMaker(
+            VISITOR_CODE,
+            domain=configuration.top_level_domain,
+            max_age_days=configuration.cookie_maximum_age_day,
+            same_site=configuration.cookie_same_site,
+        )
+        self._wrong_simulation = ""  # what was complained of last
 
     def get_visitor_code(
         self,
@@ -124,24 +130,16 @@ class VisitorCodes:
         consent = self.evaluator.visitor(visitor_code).traits.consent
         return consent is LegalConsent.GIVEN or (consent is LegalConsent.UNKNOWN and index.has_targeted_delivery)
 
-    def visitor_code_cookie(self, visitor_code: str, *, is_secure: bool = False) -> Morsel[str]:
+    def visitor_code_cookie(self, visitor_code: str, *, is_secure: bool = False) -> SetCookie:
         """The cookie that keeps a code, by the settings; ``is_secure`` says whether the page came by HTTPS.
 
-        ``OutputString()`` of it is the value of a ``Set-Cookie`` header. Scripts in the page can read it: Kameleoon's
-        does (8.3).
+        Scripts in the page can read it: Kameleoon's does (8.3).
         """
         settings = self.configuration
         if settings.cookie_secure is not None:
             is_secure = settings.cookie_secure
-        return cookie(
-            VISITOR_CODE,
-            visitor_code,
-            domain=settings.top_level_domain,
-            max_age_days=settings.cookie_maximum_age_day,
-            same_site=settings.cookie_same_site,
-            is_secure=is_secure or settings.cookie_same_site == "None",
-            now=self._clock.time(),
-        )
+        is_secure = is_secure or settings.cookie_same_site == "None"
+        return self._cookies.make(visitor_code, is_secure=is_secure, now=self._clock.time())
 
     def simulate(self, visitor_code: str, simulation: str) -> None:
         """Have a visitor get the variations of a simulation cookie; an empty one changes nothing (8.5).
@@ -163,5 +161,5 @@ class VisitorCodes:
             self._store.change(visitor, lambda stored: stored.simulate(parsed.variations))
 
     def _keep(self, visitor_code: str, cookies: MutableMapping[str, Any]) -> None:
-        morsel = self.visitor_code_cookie(visitor_code)
-        cookies[morsel.key] = morsel if isinstance(cookies, BaseCookie) else morsel.value
+        cookie = self.visitor_code_cookie(visitor_code)
+        cookies[cookie.name] = cookie.morsel() if isinstance(cookies, BaseCookie) else cookie.value

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfeature_kameleoon.cookies import cookie, parse_cookies
+from openfeature_kameleoon.cookies import CookieMaker, parse_cookies
 
 PRINTABLE_ASCII = {chr(code) for code in range(0x20, 0x7F)}
 
 
 def written(value: str, **attributes: Any) -> str:
     """The value of the ``Set-Cookie`` header of a cookie called ``k``."""
-    given = {"domain": "", "max_age_days": 380, "same_site": "Lax", "is_secure": False, "now": 0.0, **attributes}
-    return cookie("k", value, **given).OutputString()
+    is_secure = attributes.pop("is_secure", False)
+    maker = CookieMaker("k", **{"domain": "", "max_age_days": 380, "same_site": "Lax", **attributes})
+    return str(maker.make(value, is_secure=is_secure, now=0.0))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,29 @@ def test_a_cookie_is_for_the_site_and_for_https_if_told_so() -> None:
 def test_a_cookie_is_quoted_as_the_reference_quotes_it() -> None:
     assert written("user 1;x").startswith(r'k="user 1\073x"; ')
     assert written('"\\').startswith(r'k="\"\\"; ')
+
+
+def test_attributes_are_those_of_the_moment() -> None:
+    maker = CookieMaker("k", domain="", max_age_days=1, same_site="")
+
+    given = [str(maker.make("v", is_secure=secure, now=now)) for now, secure in [(0, False), (0.9, True), (1, True)]]
+
+    assert given == [
+        "k=v; expires=Fri, 02 Jan 1970 00:00:00 GMT; Max-Age=86400; Path=/",
+        "k=v; expires=Fri, 02 Jan 1970 00:00:00 GMT; Max-Age=86400; Path=/; Secure",
+        "k=v; expires=Fri, 02 Jan 1970 00:00:01 GMT; Max-Age=86400; Path=/; Secure",
+    ]
+
+
+def test_a_cookie_for_a_jar_is_the_same_and_ones_own() -> None:
+    maker = CookieMaker("k", domain="example.com", max_age_days=1, same_site="Lax")
+    cookie = maker.make("ü;", is_secure=True, now=0.0)
+
+    morsel = cookie.morsel()
+    assert (morsel.key, morsel.value, morsel.OutputString()) == ("k", "ü;", str(cookie))
+
+    morsel["secure"] = ""
+    assert str(maker.make("ü;", is_secure=True, now=0.0)) == str(cookie)
 
 
 @given(st.text())

@@ -182,8 +182,6 @@ def test_what_visitors_see_and_do_is_told_once_and_other_processes_answer_the_sa
         with open_shop(shop, tmp_path, kameleoon.url) as first:
             before = [button_in(customer.get(first)) for customer in customers]
             thanks = [customer.post(first, "/buy") for customer in customers]
-            if shop is SHOPS["Django, asynchronous"]:  # uvicorn dies of the signal, and Django knows no ``lifespan``
-                kameleoon.wait_for_lines(2 * CUSTOMERS)
         seen, nonces = told(kameleoon), kameleoon.nonces()
     codes = [customer.code for customer in customers]
     after = [button_in(customer.get(server)) for customer in customers]

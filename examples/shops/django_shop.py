@@ -14,7 +14,6 @@ import secrets
 from pathlib import Path
 
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -24,6 +23,7 @@ from openfeature import api
 from openfeature.track import TrackingEventDetails
 
 from openfeature_kameleoon.web import Exchange, current_visit
+from openfeature_kameleoon.web.django.asgi import get_asgi_application  # Django's own sends nothing at the end
 
 SITE_CODE = os.environ.get("KAMELEOON_SITE_CODE")
 
@@ -92,8 +92,8 @@ def buy(request: HttpRequest) -> HttpResponse:
 @require_POST
 def take_consent(request: HttpRequest) -> HttpResponse:
     answer = "yes" if request.GET.get("answer") == "yes" else "no"
-    if visit := current_visit():
-        visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
+    visit = current_visit()
+    visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
     response = redirect("/")
     response.set_cookie("consent", answer, max_age=31_536_000, samesite="Lax")
     return response

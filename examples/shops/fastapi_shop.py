@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -22,10 +20,9 @@ from openfeature import api
 from openfeature.track import TrackingEventDetails
 
 from openfeature_kameleoon import KameleoonClientConfiguration, KameleoonProvider
-from openfeature_kameleoon.web import Exchange, current_visit
+from openfeature_kameleoon.web import Exchange, current_visit, start_provider
 from openfeature_kameleoon.web.asgi import KameleoonASGIMiddleware
 from openfeature_kameleoon.web.jinja import add_globals
-from openfeature_kameleoon.web.setup import start
 
 SITE_CODE = os.environ.get("KAMELEOON_SITE_CODE")
 
@@ -54,17 +51,12 @@ def consent(exchange: Exchange) -> bool | None:
     return {"yes": True, "no": False}.get(exchange.cookies.get("consent", ""))
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    start(provider)  # waits for the data file
-    yield
-    api.shutdown()  # sends what waits
-
-
 data_file = None if SITE_CODE else Path(__file__).parents[1] / "flags.json"
 configuration = KameleoonClientConfiguration(data_file=data_file, goals={"purchase": 4401})
 provider = KameleoonProvider(SITE_CODE or "a8st4f59bj", configuration)
-app = FastAPI(lifespan=lifespan)
+start_provider(provider)  # waits for the data file
+
+app = FastAPI()
 app.add_middleware(KameleoonASGIMiddleware, client=provider, consent=consent)
 templates = Jinja2Templates(env=Environment(loader=DictLoader({"page.html": PAGE}), autoescape=True))
 add_globals(templates.env)
@@ -88,8 +80,8 @@ def buy() -> RedirectResponse:
 
 @app.post("/consent")
 def take_consent(answer: str = "no") -> RedirectResponse:
-    if visit := current_visit():
-        visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
+    visit = current_visit()
+    visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
     response = RedirectResponse("/", 303)
     response.set_cookie("consent", "yes" if answer == "yes" else "no", max_age=31_536_000)
     return response

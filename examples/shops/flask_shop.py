@@ -74,8 +74,8 @@ def buy() -> ResponseReturnValue:
 @app.post("/consent")
 def take_consent() -> ResponseReturnValue:
     answer = "yes" if request.args.get("answer") == "yes" else "no"
-    if visit := current_visit():
-        visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
+    visit = current_visit()
+    visit.client.set_legal_consent(visit.visitor_code, answer == "yes")
     response = redirect("/", 303)
     response.set_cookie("consent", answer, max_age=31_536_000, samesite="Lax")
     return response

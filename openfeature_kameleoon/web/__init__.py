@@ -5,6 +5,7 @@ any other framework, derive from ``Exchange``. The rest of the library imports n
 """
 
 from .exchange import Exchange
+from .setup import start_provider
 from .visits import Visit, Visits, current_visit
 
-__all__ = ["Exchange", "Visit", "Visits", "current_visit"]
+__all__ = ["Exchange", "Visit", "Visits", "current_visit", "start_provider"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
-from http.cookies import Morsel
 
-from ..cookies import Cookies, parse_cookies
+from ..cookies import Cookies, SetCookie, parse_cookies
 
 __all__ = ["Exchange"]
 
@@ -18,14 +16,15 @@ class Exchange(ABC):
     """
 
     method: str = "GET"
+    _cookies: dict[str, str] | None = None
 
     @abstractmethod
     def read_cookies(self) -> Cookies:
         """The request's ``Cookie`` header, empty if it has none, or its cookies by name."""
 
     @abstractmethod
-    def write_cookies(self, cookie: Morsel[str]) -> None:
-        """Have the response set a cookie, whose ``OutputString()`` is the value of a ``Set-Cookie`` header.
+    def write_cookies(self, cookie: SetCookie) -> None:
+        """Have the response set a cookie: ``str(cookie)`` is the value of a ``Set-Cookie`` header.
 
         Called once at most, before headers are sent. One of the same name that the application sets stands.
         """
@@ -54,10 +53,12 @@ class Exchange(ABC):
         """The ``Cache-Control`` header of the response, once that is known; empty if it has none."""
         return ""
 
-    @cached_property
+    @property
     def cookies(self) -> dict[str, str]:
         """The request's cookies by name."""
-        return parse_cookies(self.read_cookies())
+        if self._cookies is None:  # no cached_property: it takes a lock before Python 3.12
+            self._cookies = parse_cookies(self.read_cookies())
+        return self._cookies
 
     @property
     def is_page(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..client import KameleoonClient
 from ..provider import KameleoonProvider
-from .setup import options_of, provider_in_use, provider_of, start
+from .setup import options_of, provider_in_use, provider_of, start_provider
 from .wsgi import KameleoonWSGIMiddleware
 
 try:
@@ -44,7 +44,7 @@ class Kameleoon:
         if client is None:
             client = provider_of(settings)
             if client is not None:
-                start(client)
+                start_provider(client)
         middleware = KameleoonWSGIMiddleware(
             app.wsgi_app, client or provider_in_use(), **{**options_of(settings), **self._options}
         )

@@ -19,7 +19,7 @@ from ..errors import ConfigSettingInvalid
 from ..provider import KameleoonProvider
 from ..transport.foreign_text import printable
 
-__all__ = ["CONFIGURATION", "OPTIONS", "SETTINGS", "SITE_CODE", "options_of", "provider_in_use", "provider_of", "start"]
+__all__ = ["SETTINGS", "options_of", "provider_in_use", "provider_of", "start_provider"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def provider_of(settings: Settings) -> KameleoonProvider | None:
     return KameleoonProvider(site_code, given)
 
 
-def start(provider: KameleoonProvider, *, waits: bool = True) -> None:
+def start_provider(provider: KameleoonProvider, *, waits: bool = True) -> None:
     """Have OpenFeature use the provider; wait for its data file, unless told not to, for the configured time-out.
 
     Where none comes, a warning says so, the background goes on trying, and until then callers' defaults are answered.

@@ -45,8 +45,9 @@ def engine_tracking_script(nonce: str | None = None) -> str:
 
     ``nonce`` is that of the page's Content-Security-Policy. Place it after the flags were evaluated. It is HTML.
     """
-    visit = current_visit()
-    if visit is None:
+    try:
+        visit = current_visit()
+    except LookupError:  # a template of something else, such as a mail
         return ""
     attribute = f' nonce="{escape(nonce)}"' if nonce else ""
     return f"<script{attribute}>{visit.engine_tracking_code()}</script>"

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
@@ -26,7 +26,7 @@ from ..visitors.data import Cookie, Geolocation, PageView, UserAgent
 from ..visitors.traits import LegalConsent
 from .exchange import Exchange
 
-__all__ = ["Visit", "Visits", "current_visit"]
+__all__ = ["DefaultCode", "Options", "Visit", "Visits", "current_visit"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,29 +35,46 @@ T = TypeVar("T")
 LONGEST_USER_AGENT = 1024
 """Characters; the rest of a longer one says nothing of the browser."""
 
+DefaultCode = str | Callable[[Exchange], str | None] | None
+"""A text, or what answers one, or ``None``, for an exchange."""
+
+
+class Options(TypedDict, total=False):
+    """The options of ``Visits``, which all adapters take."""
+
+    default_visitor_code: DefaultCode
+    consent: Callable[[Exchange], bool | None] | None
+    page_views: bool
+    cookies: bool | Collection[str]
+    geolocation: Callable[[Exchange], Geolocation | None] | None
+
+
 _current: ContextVar[Visit | None] = ContextVar("kameleoon_visit", default=None)
 
 
-def current_visit() -> Visit | None:
-    """The visit of the request that is being handled here; ``None`` outside of any."""
-    return _current.get()
+def current_visit() -> Visit:
+    """The visit of the request that is being handled here. Raises ``LookupError`` outside of any."""
+    visit = _current.get()
+    if visit is None:
+        raise LookupError("nobody is visiting: this is outside of any request, or the middleware is not installed")
+    return visit
 
 
 class Visits:
     """Makes a ``Visit`` of each request, for the site of a client or provider.
 
-    ``default_visitor_code`` stands for a code that neither cookie nor URL has: a text, or what answers one, or
-    ``None``, for an exchange. ``consent`` answers for an exchange whether its visitor has consented to be tracked,
-    ``None`` if it does not know; without it ``set_legal_consent`` of the client tells. ``page_views``: pages that are
-    seen count. ``cookies``: which of them are for targeting, all, none, or those of these names. ``geolocation`` tells
-    where the visitor is (``geolocation.from_headers``). Raises ``VisitorCodeInvalid`` for a default code that is none.
+    ``default_visitor_code`` stands for a code that neither cookie nor URL has. ``consent`` answers whether the visitor
+    of an exchange has consented to be tracked, ``None`` if it does not know; without it ``set_legal_consent`` of the
+    client tells. ``page_views``: pages that are seen count. ``cookies``: which of them are for targeting, all, none, or
+    those of these names. ``geolocation`` tells where the visitor is (``geolocation.from_headers``). Raises
+    ``VisitorCodeInvalid`` for a default code that is none.
     """
 
     def __init__(
         self,
         client: KameleoonClient | KameleoonProvider,
         *,
-        default_visitor_code: str | Callable[[Exchange], str | None] | None = None,
+        default_visitor_code: DefaultCode = None,
         consent: Callable[[Exchange], bool | None] | None = None,
         page_views: bool = True,
         cookies: bool | Collection[str] = True,
@@ -80,7 +97,7 @@ class Visits:
         client.simulate(code, exchange.cookies.get(SIMULATION_COOKIE, ""))
         if self._consent is not None:
             self._note_consent(code, self._ask(self._consent, exchange))
-        return Visit(client, code, EvaluationContext(code, self._attributes(code, exchange)), exchange)
+        return Visit(client, code, EvaluationContext(code, self._attributes(code, exchange)))
 
     def _visitor_code(self, exchange: Exchange) -> str:
         """The request's code, or else a new one, if what it brought is none."""
@@ -107,8 +124,8 @@ class Visits:
         user_agent = exchange.header("user-agent")
         if user_agent:
             attributes["userAgent"] = UserAgent(from_latin1(user_agent[:LONGEST_USER_AGENT]))
-        if self._page_views and exchange.is_page and exchange.url:
-            page = PageView(exchange.url)
+        if self._page_views and exchange.is_page and (url := exchange.url):
+            page = PageView(url)
             if code in client.evaluator.store:  # now: of a context, a page counts anew only after another one
                 client.add_data(code, page, track=client.configuration.report_context_data)
             else:
@@ -148,15 +165,12 @@ class Visit:
     It may be entered again, as for a body that is made while it is sent.
     """
 
-    __slots__ = ("_before", "_exchange", "client", "context", "visitor_code")
+    __slots__ = ("_before", "client", "context", "visitor_code")
 
-    def __init__(
-        self, client: KameleoonClient, visitor_code: str, context: EvaluationContext, exchange: Exchange
-    ) -> None:
+    def __init__(self, client: KameleoonClient, visitor_code: str, context: EvaluationContext) -> None:
         self.client = client
         self.visitor_code = visitor_code
         self.context = context
-        self._exchange = exchange
         self._before: tuple[EvaluationContext, Visit | None] | None = None
 
     def __enter__(self) -> Visit:
@@ -176,12 +190,11 @@ class Visit:
             api.set_transaction_context(context)
             _current.set(visit)
 
-    def write_cookies(self) -> None:
+    def write_cookies(self, exchange: Exchange) -> None:
         """Have the response keep the visitor code, for another year or so, where it may (8.3, 8.6).
 
         Call it when the response's headers are known and not yet sent. A response that is for others, too, gets none.
         """
-        exchange = self._exchange
         if _is_for_others(exchange.cache_control) or not self.client.may_keep_code(self.visitor_code):
             return
         exchange.write_cookies(self.client.visitor_code_cookie(self.visitor_code, is_secure=exchange.is_secure))

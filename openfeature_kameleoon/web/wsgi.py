@@ -6,15 +6,16 @@ It runs on the thread of the request. Bodies that are made while they are sent a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from http.cookies import Morsel
 from typing import Any
+from urllib.parse import quote
 from wsgiref.util import request_uri
 
 from ..client import KameleoonClient
+from ..cookies import SetCookie
 from ..provider import KameleoonProvider
 from ..visitor_codes import code_in_cookies
 from .exchange import Exchange
-from .visits import Visit, Visits
+from .visits import DefaultCode, Visit, Visits
 
 __all__ = ["KameleoonWSGIMiddleware", "WsgiExchange"]
 
@@ -35,11 +36,11 @@ class WsgiExchange(Exchange):
         """The ``Cookie`` header."""
         return str(self.environ.get("HTTP_COOKIE", ""))
 
-    def write_cookies(self, cookie: Morsel[str]) -> None:
+    def write_cookies(self, cookie: SetCookie) -> None:
         """Add a header to the response's, unless the application sets this cookie itself."""
-        start = f"{cookie.key}="
+        start = f"{cookie.name}="
         if not any(value.startswith(start) and name.lower() == "set-cookie" for name, value in self.response_headers):
-            self.response_headers.append(("Set-Cookie", cookie.OutputString()))
+            self.response_headers.append(("Set-Cookie", str(cookie)))
 
     def header(self, name: str) -> str:
         """The value of a header."""
@@ -48,7 +49,18 @@ class WsgiExchange(Exchange):
     @property
     def url(self) -> str:
         """The URL, put together from its parts."""
-        return request_uri(self.environ)
+        environ = self.environ
+        host = environ.get("HTTP_HOST")
+        if not host:
+            return request_uri(environ)
+        path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), "/;=,", encoding="latin-1")
+        query = self.query
+        return f"{self.scheme}://{host}{path or '/'}{f'?{query}' if query else ''}"
+
+    @property
+    def scheme(self) -> str:
+        """``https`` or ``http``; the server in front has to be believed to tell it."""
+        return str(self.environ.get("wsgi.url_scheme", "http"))
 
     @property
     def query(self) -> str:
@@ -57,8 +69,8 @@ class WsgiExchange(Exchange):
 
     @property
     def is_secure(self) -> bool:
-        """By the URL's scheme; the server in front has to be believed to tell it."""
-        return bool(self.environ.get("wsgi.url_scheme") == "https")
+        """By the scheme."""
+        return self.scheme == "https"
 
     @property
     def cache_control(self) -> str:
@@ -77,7 +89,7 @@ class KameleoonWSGIMiddleware:
         self,
         app: Application,
         client: KameleoonClient | KameleoonProvider,
-        default_visitor_code: str | Callable[[Exchange], str | None] | None = None,
+        default_visitor_code: DefaultCode = None,
         **options: Any,
     ) -> None:
         self.app = app
@@ -88,13 +100,13 @@ class KameleoonWSGIMiddleware:
         exchange = WsgiExchange(environ)
         visit = self._visits.begin(exchange)
         if code_in_cookies(exchange.cookies) != visit.visitor_code:
-            new = visit.client.visitor_code_cookie(visit.visitor_code)
+            new = visit.client.visitor_code_cookie(visit.visitor_code, is_secure=exchange.is_secure)
             others = environ.get("HTTP_COOKIE")
-            environ["HTTP_COOKIE"] = f"{others + '; ' if others else ''}{new.key}={new.coded_value}"
+            environ["HTTP_COOKIE"] = f"{others + '; ' if others else ''}{new.name}={new.coded_value}"
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
             exchange.response_headers = headers = list(headers)
-            visit.write_cookies()
+            visit.write_cookies(exchange)
             return start_response(status, headers, *exc_info)
 
         with visit:

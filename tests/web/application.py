@@ -14,7 +14,7 @@ from openfeature_kameleoon.web import current_visit
 from tests.faces import EXPERIMENT, flag, rule, site
 from tests.vectors import segment
 
-__all__ = ["CONSENT_REQUIRED", "DATA_FILE", "HOSTILE_COOKIES", "PAGE", "Answer", "answer"]
+__all__ = ["CONSENT_REQUIRED", "DATA_FILE", "HOSTILE_COOKIES", "PAGE", "Answer", "answer", "is_nobody_visiting"]
 
 PAGE = {"accept": "text/html,*/*;q=0.8", "user-agent": "Mozilla/5.0"}
 """Headers of a browser that asks for a page."""
@@ -60,6 +60,15 @@ HOSTILE_COOKIES = [
 """Values of ``Cookie`` headers as servers hand them on, a character for each byte."""
 
 
+def is_nobody_visiting() -> bool:
+    """Whether this is outside of any request, for us and for OpenFeature."""
+    try:
+        current_visit()
+    except LookupError:
+        return api.get_transaction_context().targeting_key is None
+    return False
+
+
 class Answer(NamedTuple):
     """What a page answers; a body of parts is made while it is sent."""
 
@@ -73,10 +82,10 @@ def answer(path: str) -> Answer:
 
 
 def _values() -> Answer:
-    flags, visit = api.get_client(), current_visit()
+    flags = api.get_client()
     keys = ("tested", "members", "at_cart", "readers", "french")
     values: dict[str, Any] = {key: flags.get_string_value(key, "none") for key in keys}
-    return Answer(json.dumps({"code": visit and visit.visitor_code, **values}).encode())
+    return Answer(json.dumps({"code": current_visit().visitor_code, **values}).encode())
 
 
 def _explicit() -> Answer:
@@ -86,16 +95,13 @@ def _explicit() -> Answer:
 
 def _consent() -> Answer:
     visit = current_visit()
-    assert visit is not None
     visit.client.set_legal_consent(visit.visitor_code, True)
     return Answer(b"thanks")
 
 
 def _parts() -> Iterator[bytes]:
     for _ in range(3):
-        visit = current_visit()
-        code = visit.visitor_code if visit is not None else "nobody"
-        yield f"{code}:{api.get_client().get_string_value('tested', 'none')};".encode()
+        yield f"{current_visit().visitor_code}:{api.get_client().get_string_value('tested', 'none')};".encode()
 
 
 def _error() -> Answer:

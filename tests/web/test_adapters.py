@@ -13,8 +13,7 @@ from openfeature.transaction_context import ContextVarsTransactionContextPropaga
 
 from openfeature_kameleoon import KameleoonProvider
 from openfeature_kameleoon.visitor_codes import SIMULATION_COOKIE
-from openfeature_kameleoon.web import current_visit
-from tests.web.application import CONSENT_REQUIRED, HOSTILE_COOKIES, PAGE
+from tests.web.application import CONSENT_REQUIRED, HOSTILE_COOKIES, PAGE, is_nobody_visiting
 from tests.web.conftest import SetProvider
 from tests.web.frontends import FRONTENDS, Frontend, Reply
 
@@ -96,8 +95,7 @@ def test_after_a_request_nobody_is_visiting(frontend: Frontend) -> None:
     for path in ("/", "/stream"):
         frontend(path, cookie("somebody"))
 
-        assert current_visit() is None
-        assert api.get_transaction_context().targeting_key is None
+        assert is_nobody_visiting()
 
 
 def test_an_error_of_the_application_is_the_applications(frontend: Frontend) -> None:
@@ -107,8 +105,7 @@ def test_an_error_of_the_application_is_the_applications(frontend: Frontend) -> 
         outcome = str(error)
 
     assert outcome in ("the application failed", 500)
-    assert current_visit() is None
-    assert api.get_transaction_context().targeting_key is None
+    assert is_nobody_visiting()
 
 
 def test_the_default_code_stands_where_the_request_has_none(made_by: Any, provider: KameleoonProvider) -> None:

@@ -6,10 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from openfeature import api
 
-from openfeature_kameleoon import KameleoonProvider
+from openfeature_kameleoon import CustomData, KameleoonClient, KameleoonClientConfiguration, KameleoonProvider
 from openfeature_kameleoon.web import current_visit
 from openfeature_kameleoon.web.asgi import AsgiExchange, KameleoonASGIMiddleware
+from openfeature_kameleoon.web.django.asgi import get_asgi_application
+from tests.kameleoon import FakeKameleoon
+from tests.web.application import DATA_FILE, is_nobody_visiting
+from tests.web.frontends import ask_asgi, django_site
 
 
 def call(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
@@ -30,12 +35,61 @@ def test_what_is_no_request_is_passed_on(provider: KameleoonProvider) -> None:
     seen = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((scope, current_visit()))
+        seen.append((scope, is_nobody_visiting()))
 
     scope = {"type": "lifespan"}
     call(KameleoonASGIMiddleware(app, provider), scope)
 
-    assert seen == [(scope, None)]
+    assert seen == [(scope, True)]
+
+
+def lives(app: Any) -> list[str]:
+    """What an application says of its life to a server that starts and ends."""
+    told = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    said: list[str] = []
+
+    async def receive() -> Any:
+        return told.pop(0)
+
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    return said
+
+
+async def living(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers of its life."""
+    for event in ("lifespan.startup", "lifespan.shutdown"):
+        assert (await receive())["type"] == event
+        await send({"type": f"{event}.complete"})
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_what_waits_is_delivered_before_the_server_may_end(wrapped: bool) -> None:
+    with FakeKameleoon(DATA_FILE) as kameleoon:
+        settings = KameleoonClientConfiguration(tracking_interval_millisecond=5000)
+        client = KameleoonClient("site", configuration_object=settings, endpoints=kameleoon.endpoints)
+        provider = KameleoonProvider("site", client=client)
+        api.set_provider_and_wait(provider)
+        django_site()
+        app: Any = KameleoonASGIMiddleware(living, provider) if wrapped else get_asgi_application()
+        client.add_data("nobody", CustomData("plan", "vip"))  # which nobody has reported
+        client.track_conversion("somebody", 5)
+
+        said = lives(app)
+
+        lines = [line.partition("&")[2] for line in kameleoon.lines]
+        client.close()
+        api.shutdown()
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert [line.partition("&")[0] for line in lines] == ["eventType=conversion", "eventType=customData"]
+
+
+def test_requests_of_django_go_to_django(provider: KameleoonProvider) -> None:
+    django_site()
+
+    assert asyncio.run(ask_asgi(get_asgi_application(), "/")).status == 200
 
 
 @pytest.mark.parametrize("start", ["websocket.accept", "websocket.http.response.start"])
@@ -43,9 +97,7 @@ def test_a_websocket_has_a_visitor_and_keeps_its_code(provider: KameleoonProvide
     seen = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        visit = current_visit()
-        assert visit is not None
-        seen.append(visit.visitor_code)
+        seen.append(current_visit().visitor_code)
         await send({"type": start})
         await send({"type": "websocket.close"})
 

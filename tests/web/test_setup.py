@@ -20,7 +20,7 @@ from openfeature_kameleoon import KameleoonClientConfiguration, KameleoonProvide
 from openfeature_kameleoon.errors import ConfigException, ConfigSettingInvalid
 from openfeature_kameleoon.web import Exchange
 from openfeature_kameleoon.web.flask import Kameleoon
-from openfeature_kameleoon.web.setup import options_of, provider_of, start
+from openfeature_kameleoon.web.setup import options_of, provider_of, start_provider
 from tests.chaos import wait_until
 from tests.faces import replace
 from tests.web.application import DATA_FILE
@@ -93,7 +93,7 @@ def test_a_start_without_a_data_file_goes_on_with_a_warning(tmp_path: Path, capl
     caplog.set_level(logging.WARNING)
     settings = KameleoonClientConfiguration(data_file=tmp_path / "none", default_timeout_millisecond=10)
 
-    start(KameleoonProvider("site", settings))
+    start_provider(KameleoonProvider("site", settings))
 
     assert "no flags yet: " in caplog.text
     assert api.get_client().get_boolean_value("tested", True) is True
@@ -102,7 +102,7 @@ def test_a_start_without_a_data_file_goes_on_with_a_warning(tmp_path: Path, capl
 def test_who_does_not_wait_has_a_provider_all_the_same(data_file: Path) -> None:
     provider = KameleoonProvider("site", KameleoonClientConfiguration(data_file=data_file))
 
-    start(provider, waits=False)
+    start_provider(provider, waits=False)
 
     assert api.get_client().provider is provider
     wait_until(lambda: api.get_client().get_provider_status() is ProviderStatus.READY)
@@ -198,6 +198,7 @@ def test_django_starts_once_under_the_reloader_and_waits_where_it_serves(
 
     with override_settings(KAMELEOON_SITE_CODE="site", KAMELEOON_CONFIGURATION=never_there):
         config.ready()
+    wait_until(lambda: api.get_client().get_provider_status() is not ProviderStatus.NOT_READY)
 
     assert (config.provider is not None) is is_set
     assert ("no flags yet" in caplog.text) is is_waited_for

@@ -51,6 +51,8 @@ def visited(provider: KameleoonProvider) -> Any:
         (in_django, '{% flag "tested" as is_on %}{% if is_on %}yes{% else %}no{% endif %}', "no"),
         (in_django, '{% flag "nope" "&" %}', "&"),  # the template's own words
         (in_django, '{% flag "nope" given %}', "&lt;"),
+        (in_django, '{% flag "sized" 0 plan=given.nothing %}', "5"),
+        (in_jinja, '{{ flag("sized", 0, plan=nothing, user=given.nothing) }}', "5"),
         (in_jinja, '{{ flag("sized", 0) }}', "5"),
         (in_jinja, '{{ flag("sized", 0.5) }}', "5.0"),
         (in_jinja, '{{ flag("sized", "x", variableKey="label") }}', "&lt;b&gt;"),

@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from ...provider import KameleoonProvider
-from ..setup import provider_of, start
+from ..setup import provider_of, start_provider
 
 __all__ = ["KameleoonConfig", "setting"]
 
@@ -40,7 +40,7 @@ class KameleoonConfig(AppConfig):
         if self.provider is None and not _only_watches_files():
             self.provider = provider_of(setting)
             if self.provider is not None:
-                start(self.provider, waits=not _is_command())
+                start_provider(self.provider, waits=not _is_command())
 
 
 def _only_watches_files() -> bool:

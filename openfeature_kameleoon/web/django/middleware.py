@@ -7,17 +7,17 @@ evaluates flags.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from http.cookies import Morsel
+from functools import cached_property
 from typing import Any, cast
 
-from ..exchange import Exchange
+from ...cookies import SetCookie
 from ..setup import options_of, provider_in_use
 from ..visits import Visit, Visits
+from ..wsgi import WsgiExchange
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django.apps import apps
-    from django.core.exceptions import DisallowedHost
     from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 except ImportError as error:
     raise ImportError("Django is needed: pip install 'openfeature-kameleoon[django]'") from error
@@ -28,45 +28,30 @@ __all__ = ["DjangoExchange", "KameleoonMiddleware"]
 GetResponse = Callable[[HttpRequest], Any]
 
 
-class DjangoExchange(Exchange):
-    """A request as Django shows it; ``response`` is there when the view has answered."""
+class DjangoExchange(WsgiExchange):
+    """A request as Django shows it, on ASGI as well; ``response`` is there when the view has answered."""
 
     response: HttpResponseBase | None = None
 
     def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request.META)
         self.request = request
-        self.method = request.method or ""
 
-    def read_cookies(self) -> dict[str, str]:
-        """The cookies by name."""
-        return self.request.COOKIES
-
-    def write_cookies(self, cookie: Morsel[str]) -> None:
+    def write_cookies(self, cookie: SetCookie) -> None:
         """Add the cookie to the response's, unless the application sets it itself."""
-        if self.response is not None:
-            self.response.cookies.setdefault(cookie.key, cookie)
-
-    def header(self, name: str) -> str:
-        """The value of a header."""
-        return str(self.request.META.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
+        if self.response is not None and cookie.name not in self.response.cookies:
+            self.response.cookies[cookie.name] = cookie.morsel()
 
     @property
     def url(self) -> str:
-        """The URL; none of a host that ``ALLOWED_HOSTS`` does not have."""
-        try:
-            return self.request.build_absolute_uri()
-        except DisallowedHost:
-            return ""
+        """The URL, of whatever host the request names."""
+        host = self.environ.get("HTTP_HOST") or self.environ.get("SERVER_NAME", "localhost")
+        return f"{self.scheme}://{host}{self.request.get_full_path()}"
 
-    @property
-    def query(self) -> str:
-        """The query string."""
-        return str(self.request.META.get("QUERY_STRING", ""))
-
-    @property
-    def is_secure(self) -> bool:
+    @cached_property
+    def scheme(self) -> str:
         """As Django sees it, by ``SECURE_PROXY_SSL_HEADER`` for one."""
-        return self.request.is_secure()
+        return self.request.scheme or "http"
 
     @property
     def cache_control(self) -> str:
@@ -114,7 +99,7 @@ class KameleoonMiddleware:
 
 def _finish(response: HttpResponseBase, exchange: DjangoExchange, visit: Visit) -> HttpResponseBase:
     exchange.response = response
-    visit.write_cookies()
+    visit.write_cookies(exchange)
     if isinstance(response, StreamingHttpResponse):
         parts = response.streaming_content
         response.streaming_content = (

@@ -16,8 +16,11 @@ register = template.Library()
 
 @register.simple_tag
 def flag(key: str, default: Any = False, **attributes: Any) -> Any:
-    """The flag's value for this visitor; of which type, the default says."""
-    return templates.flag(key, default, **attributes)
+    """The flag's value for this visitor, of the default's type; an attribute without text is left out.
+
+    Django gives an empty text for a variable that is not there.
+    """
+    return templates.flag(key, default, **{name: value for name, value in attributes.items() if value != ""})
 
 
 @register.simple_tag
