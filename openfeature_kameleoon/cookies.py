@@ -43,6 +43,27 @@ def _unquoted(value: str) -> str:
     return from_latin1(value)
 
 
+class _WrittenMorsel(Morsel[str]):
+    """A cookie for a ``SimpleCookie`` that knows its text until it is changed: to write it anew takes long."""
+
+    _text = ""
+
+    def __setitem__(self, attribute: str, value: Any) -> None:
+        self._text = ""
+        super().__setitem__(attribute, value)
+
+    def update(self, values: Any) -> None:  # type: ignore[override]  # Morsel's own takes one argument, too
+        self._text = ""
+        super().update(values)
+
+    def set(self, key: str, val: str, coded_val: str) -> None:
+        self._text = ""
+        super().set(key, val, coded_val)
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802  # its name in the standard library
+        return self._text if self._text and attrs is None else super().OutputString(attrs)
+
+
 class SetCookie(NamedTuple):
     """A cookie that a response sets: ``str()`` of it is the value of a ``Set-Cookie`` header.
 
@@ -60,8 +81,10 @@ class SetCookie(NamedTuple):
 
     def morsel(self) -> Morsel[str]:
         """The same for a ``SimpleCookie``; it may be changed."""
-        morsel = self.attributes.copy()
+        morsel = _WrittenMorsel()
+        dict.update(morsel, self.attributes)
         morsel.set(self.name, self.value, self.coded_value)
+        morsel._text = str(self)
         return morsel
 
 

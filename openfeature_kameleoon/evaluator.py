@@ -130,6 +130,15 @@ class Evaluator:
             visitor = self._get(code) or self.store.unknown(code)
         return visitor
 
+    def tell(self, code: str, data: Data, index: DataFileIndex) -> bool:
+        """Store what an evaluation context would tell of a visitor that this process knows; whether it does."""
+        visitor = self._get(code) if code in self.store else None
+        if visitor is None:
+            return False
+        notice_fork()
+        self.store.add_data(visitor, (data,), index, is_tracked=self._reports_context)
+        return True
+
     def with_data(self, visitor: Visitor, data: Iterable[Data], index: DataFileIndex) -> Visitor:
         """A copy of the visitor that has this data too; the store does not see it. Raises ``TypeError``."""
         trial = visitor.copy()

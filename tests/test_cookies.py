@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+from collections.abc import Callable
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from typing import Any
@@ -122,8 +124,32 @@ def test_a_cookie_for_a_jar_is_the_same_and_ones_own() -> None:
     morsel = cookie.morsel()
     assert (morsel.key, morsel.value, morsel.OutputString()) == ("k", "ü;", str(cookie))
 
-    morsel["secure"] = ""
-    assert str(maker.make("ü;", is_secure=True, now=0.0)) == str(cookie)
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda morsel: morsel.__setitem__("secure", ""), "k=v; Max-Age=86400; Path=/; SameSite=Lax"),
+        (lambda morsel: morsel.update({"path": "/a"}), "k=v; Max-Age=86400; Path=/a; SameSite=Lax; Secure"),
+        (lambda morsel: morsel.set("k", "w", "w"), "k=w; Max-Age=86400; Path=/; SameSite=Lax; Secure"),
+        (lambda morsel: None, "k=v; Max-Age=86400; Path=/; SameSite=Lax; Secure"),
+    ],
+)
+def test_a_cookie_in_a_jar_may_be_changed_there(change: Callable[[Any], object], expected: str) -> None:
+    """As frameworks do that have all cookies be secure, say."""
+    maker = CookieMaker("k", domain="", max_age_days=1, same_site="Lax")
+    jar = SimpleCookie()
+    jar["k"] = maker.make("v", is_secure=True, now=0.0).morsel()
+
+    change(jar["k"])
+
+    def without_expires(text: str) -> str:
+        return text.replace(" expires=Fri, 02 Jan 1970 00:00:00 GMT;", "")
+
+    assert without_expires(jar["k"].OutputString()) == expected
+    assert without_expires(jar.output(header="").strip()) == expected
+    assert without_expires(jar["k"].copy().OutputString()) == expected
+    assert pickle.loads(pickle.dumps(jar))["k"].OutputString() == jar["k"].OutputString()
+    assert str(maker.make("v", is_secure=True, now=0.0)).endswith("; Secure")
 
 
 @given(st.text())

@@ -50,8 +50,10 @@ class AsgiExchange(Exchange):
     def write_cookies(self, cookie: SetCookie) -> None:
         """Add a header to the response's, unless the application sets this cookie itself."""
         start = f"{cookie.name}=".encode()
-        if not any(value.startswith(start) and name.lower() == b"set-cookie" for name, value in self.response_headers):
-            self.response_headers.append((b"set-cookie", str(cookie).encode("ascii")))
+        for name, value in self.response_headers:
+            if value.startswith(start) and name.lower() == b"set-cookie":
+                return
+        self.response_headers.append((b"set-cookie", str(cookie).encode("ascii")))
 
     def header(self, name: str) -> str:
         """The value of a header."""

@@ -12,9 +12,13 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypedDict, TypeVar
 
-from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.transaction_context import ContextVarsTransactionContextPropagator
+from openfeature.transaction_context import (
+    ContextVarsTransactionContextPropagator,
+    get_transaction_context,
+    set_transaction_context,
+    set_transaction_context_propagator,
+)
 
 from ..client import KameleoonClient
 from ..errors import VisitorCodeInvalid
@@ -92,16 +96,17 @@ class Visits:
 
     def begin(self, exchange: Exchange) -> Visit:
         """The visit of a request; enter it around what handles the request."""
-        client = self.client
-        code = self._visitor_code(exchange)
-        client.simulate(code, exchange.cookies.get(SIMULATION_COOKIE, ""))
+        client, cookies = self.client, exchange.cookies
+        code = self._visitor_code(exchange, cookies)
+        if SIMULATION_COOKIE in cookies:
+            client.simulate(code, cookies[SIMULATION_COOKIE])
         if self._consent is not None:
             self._note_consent(code, self._ask(self._consent, exchange))
-        return Visit(client, code, EvaluationContext(code, self._attributes(code, exchange)))
+        return Visit(client, code, EvaluationContext(code, self._attributes(code, exchange, cookies)))
 
-    def _visitor_code(self, exchange: Exchange) -> str:
+    def _visitor_code(self, exchange: Exchange, cookies: dict[str, str]) -> str:
         """The request's code, or else a new one, if what it brought is none."""
-        code = code_in_cookies(exchange.cookies)
+        code = code_in_cookies(cookies)
         if not code and self.client.configuration.visitor_code_from_query:
             code = code_in_query(exchange.query)
         if not code and self._default_code is not None:
@@ -114,7 +119,7 @@ class Visits:
                 _log.debug("a request brought what is no visitor code: it gets a new one")
         return new_visitor_code()
 
-    def _attributes(self, code: str, exchange: Exchange) -> dict[str, Any]:
+    def _attributes(self, code: str, exchange: Exchange, cookies: dict[str, str]) -> dict[str, Any]:
         """What the request tells of the visitor: objects, which other providers do not send and logs do not show.
 
         A visitor that is not known yet becomes so by the first evaluation alone, and so does what is told here.
@@ -126,12 +131,11 @@ class Visits:
             attributes["userAgent"] = UserAgent(from_latin1(user_agent[:LONGEST_USER_AGENT]))
         if self._page_views and exchange.is_page and (url := exchange.url):
             page = PageView(url)
-            if code in client.evaluator.store:  # now: of a context, a page counts anew only after another one
-                client.add_data(code, page, track=client.configuration.report_context_data)
-            else:
+            # Told at once if it can be: one in a context counts anew only after another page was seen.
+            if not client.evaluator.tell(code, page, client.ruleset.index):
                 attributes["pageView"] = page
-        if self._cookies and exchange.cookies:
-            attributes["cookie"] = Cookie(self._for_targeting(exchange.cookies))
+        if self._cookies and cookies:
+            attributes["cookie"] = Cookie(self._for_targeting(cookies))
         if self._geolocation is not None:
             attributes["geolocation"] = self._ask(self._geolocation, exchange)
         return attributes
@@ -174,11 +178,12 @@ class Visit:
         self._before: tuple[EvaluationContext, Visit | None] | None = None
 
     def __enter__(self) -> Visit:
-        self._before = api.get_transaction_context(), _current.get()
-        api.set_transaction_context(self.context)
-        if api.get_transaction_context().targeting_key != self.visitor_code:  # nobody has set any propagator yet
-            api.set_transaction_context_propagator(ContextVarsTransactionContextPropagator())
-            api.set_transaction_context(self.context)
+        is_first = self._before is None
+        self._before = get_transaction_context(), _current.get()
+        set_transaction_context(self.context)
+        if is_first and get_transaction_context().targeting_key != self.visitor_code:
+            set_transaction_context_propagator(ContextVarsTransactionContextPropagator())  # nobody has set any yet
+            set_transaction_context(self.context)
         _current.set(self)
         return self
 
@@ -187,7 +192,7 @@ class Visit:
     ) -> None:
         if self._before is not None:
             context, visit = self._before
-            api.set_transaction_context(context)
+            set_transaction_context(context)
             _current.set(visit)
 
     def write_cookies(self, exchange: Exchange) -> None:
@@ -195,9 +200,9 @@ class Visit:
 
         Call it when the response's headers are known and not yet sent. A response that is for others, too, gets none.
         """
-        if _is_for_others(exchange.cache_control) or not self.client.may_keep_code(self.visitor_code):
-            return
-        exchange.write_cookies(self.client.visitor_code_cookie(self.visitor_code, is_secure=exchange.is_secure))
+        client, code, cache_control = self.client, self.visitor_code, exchange.cache_control
+        if not (cache_control and _is_for_others(cache_control)) and client.may_keep_code(code):
+            exchange.write_cookies(client.visitor_code_cookie(code, is_secure=exchange.is_secure))
 
     def engine_tracking_code(self) -> str:
         """JavaScript that tells Kameleoon's script in the page what this visitor got (12)."""

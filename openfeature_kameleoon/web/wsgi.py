@@ -6,6 +6,7 @@ It runs on the thread of the request. Bodies that are made while they are sent a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 from wsgiref.util import request_uri
@@ -17,11 +18,20 @@ from ..visitor_codes import code_in_cookies
 from .exchange import Exchange
 from .visits import DefaultCode, Visit, Visits
 
-__all__ = ["KameleoonWSGIMiddleware", "WsgiExchange"]
+__all__ = ["SAFE_IN_PATHS", "KameleoonWSGIMiddleware", "WsgiExchange"]
+
+SAFE_IN_PATHS = "/;=,"
+"""What is not encoded in the path of a URL (PEP 3333)."""
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+@cache
+def _key(header: str) -> str:
+    """Where the environment has a header."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
 class WsgiExchange(Exchange):
@@ -39,12 +49,14 @@ class WsgiExchange(Exchange):
     def write_cookies(self, cookie: SetCookie) -> None:
         """Add a header to the response's, unless the application sets this cookie itself."""
         start = f"{cookie.name}="
-        if not any(value.startswith(start) and name.lower() == "set-cookie" for name, value in self.response_headers):
-            self.response_headers.append(("Set-Cookie", str(cookie)))
+        for name, value in self.response_headers:
+            if value.startswith(start) and name.lower() == "set-cookie":
+                return
+        self.response_headers.append(("Set-Cookie", str(cookie)))
 
     def header(self, name: str) -> str:
         """The value of a header."""
-        return str(self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
+        return str(self.environ.get(_key(name), ""))
 
     @property
     def url(self) -> str:
@@ -53,7 +65,7 @@ class WsgiExchange(Exchange):
         host = environ.get("HTTP_HOST")
         if not host:
             return request_uri(environ)
-        path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), "/;=,", encoding="latin-1")
+        path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), SAFE_IN_PATHS, encoding="latin-1")
         query = self.query
         return f"{self.scheme}://{host}{path or '/'}{f'?{query}' if query else ''}"
 
@@ -75,7 +87,8 @@ class WsgiExchange(Exchange):
     @property
     def cache_control(self) -> str:
         """The response's header."""
-        return ",".join(value for name, value in self.response_headers if name.lower() == "cache-control")
+        values = [value for name, value in self.response_headers if name.lower() == "cache-control"]
+        return ",".join(values) if values else ""
 
 
 class KameleoonWSGIMiddleware:

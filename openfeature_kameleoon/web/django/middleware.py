@@ -7,13 +7,13 @@ evaluates flags.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import cached_property
 from typing import Any, cast
+from urllib.parse import quote
 
 from ...cookies import SetCookie
 from ..setup import options_of, provider_in_use
 from ..visits import Visit, Visits
-from ..wsgi import WsgiExchange
+from ..wsgi import SAFE_IN_PATHS, WsgiExchange
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -32,6 +32,7 @@ class DjangoExchange(WsgiExchange):
     """A request as Django shows it, on ASGI as well; ``response`` is there when the view has answered."""
 
     response: HttpResponseBase | None = None
+    _scheme: str | None = None
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request.META)
@@ -46,12 +47,15 @@ class DjangoExchange(WsgiExchange):
     def url(self) -> str:
         """The URL, of whatever host the request names."""
         host = self.environ.get("HTTP_HOST") or self.environ.get("SERVER_NAME", "localhost")
-        return f"{self.scheme}://{host}{self.request.get_full_path()}"
+        query = self.query
+        return f"{self.scheme}://{host}{quote(self.request.path, SAFE_IN_PATHS)}{f'?{query}' if query else ''}"
 
-    @cached_property
+    @property
     def scheme(self) -> str:
         """As Django sees it, by ``SECURE_PROXY_SSL_HEADER`` for one."""
-        return self.request.scheme or "http"
+        if self._scheme is None:
+            self._scheme = self.request.scheme or "http"
+        return self._scheme
 
     @property
     def cache_control(self) -> str:
