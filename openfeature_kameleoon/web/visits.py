@@ -71,7 +71,7 @@ class Visits:
     of an exchange has consented to be tracked, ``None`` if it does not know; without it ``set_legal_consent`` of the
     client tells. ``page_views``: pages that are seen count. ``cookies``: which of them are for targeting, all, none, or
     those of these names. ``geolocation`` tells where the visitor is (``geolocation.from_headers``). Raises
-    ``VisitorCodeInvalid`` for a default code that is none.
+    ``VisitorCodeInvalid`` for a default code that is none, and ``TypeError`` for what is no client.
     """
 
     def __init__(
@@ -85,6 +85,11 @@ class Visits:
         geolocation: Callable[[Exchange], Geolocation | None] | None = None,
     ) -> None:
         self.client = client.client if isinstance(client, KameleoonProvider) else client
+        if not isinstance(self.client, KameleoonClient):
+            raise TypeError(
+                "middleware takes a KameleoonClient or KameleoonProvider; for the cookie's domain, which it took in 2.x, "
+                "set top_level_domain in its configuration"
+            )
         self._default_code = default_visitor_code
         if isinstance(default_visitor_code, str):
             check_visitor_code(default_visitor_code)

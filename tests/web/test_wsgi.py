@@ -160,6 +160,9 @@ def test_it_takes_a_client_and_a_default_code_as_documented(provider: KameleoonP
     assert "=everybody;" in ask_wsgi(app).set_cookies[0]
     with pytest.raises(VisitorCodeInvalid):
         KameleoonWSGIMiddleware(app, provider.client, "a\nb")
+    as_in_2x: Any = "example.com"
+    with pytest.raises(TypeError, match="set top_level_domain"):
+        KameleoonWSGIMiddleware(app, as_in_2x)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

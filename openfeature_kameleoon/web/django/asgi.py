@@ -31,6 +31,7 @@ def get_asgi_application() -> Application:
 
 async def _live(receive: Receive, send: Send) -> None:
     await receive()
+    client = provider_in_use().client
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await delivering(send, provider_in_use().client)({"type": "lifespan.shutdown.complete"})
+    await delivering(send, client)({"type": "lifespan.shutdown.complete"})
