@@ -87,7 +87,7 @@ class Visits:
         self.client = client.client if isinstance(client, KameleoonProvider) else client
         if not isinstance(self.client, KameleoonClient):
             raise TypeError(
-                "middleware takes a KameleoonClient or KameleoonProvider; for the cookie's domain, which it took in 2.x, "
+                "middleware takes a KameleoonClient or KameleoonProvider; for a cookie's domain, as it took in 2.x, "
                 "set top_level_domain in its configuration"
             )
         self._default_code = default_visitor_code
