@@ -14,6 +14,13 @@ from openfeature_kameleoon.cli.commands import command_line
 from tests.cli.running import Run, Write
 
 
+@pytest.fixture(autouse=True)
+def output_is_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody say otherwise: pytest-xdist tells its workers the width of the terminal, CI asks for colours."""
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, with no data file named by the environment."""
