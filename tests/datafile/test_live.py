@@ -928,9 +928,9 @@ def test_a_forked_child_answers_at_once_and_follows_on_its_own(make: Make) -> No
             before = [flags(live), len(threads_of_ours())]
             server_requests = reply_of(server, "/v3/change")
             wait_until(lambda: flags(live) == {"a": 2})
-            wait_until(lambda: events)
+            wait_until(lambda: "changed" in kinds(events))
             live.stop()
-            return [before, server_requests, kinds(events), len(threads_of_ours())]
+            return [before, server_requests, kinds(events).count("changed"), len(threads_of_ours())]
 
         def changes_when_told(connection: object, ending: threading.Event) -> bool:
             is_told = any(request.target == "/v3/change" for request in server.received)
@@ -939,7 +939,8 @@ def test_a_forked_child_answers_at_once_and_follows_on_its_own(make: Make) -> No
         server.answer_with(changes_when_told)
         told = in_a_child(follow)
 
-        assert told == [[{"a": 1}, 1], 200, ["changed"], 0]
+        # On a busy machine an interval may pass without a request: then it is told that it is stale, too.
+        assert told == [[{"a": 1}, 1], 200, 1, 0]
         wait_until(lambda: flags(live) == {"a": 2})  # the parent goes on too
 
 
