@@ -509,6 +509,7 @@ def test_calls_that_wait_for_their_turn_do_not_wait_longer_than_they_may(
 
 
 LONGEST_STALL_SECONDS = 0.005
+PATIENCE_SECONDS = 30.0
 
 
 async def longest_stall(client: KameleoonClient, timeout: float) -> float:
@@ -536,9 +537,10 @@ def test_r28_the_event_loop_is_not_held_up_while_every_server_hangs(kameleoon: F
     for route in ROUTES:
         kameleoon.break_down(route, hangs())
     stalls: list[float] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
 
     # A busy machine stalls everybody now and then; what blocks does so each time.
-    while len(stalls) < 10 and (not stalls or min(stalls) > LONGEST_STALL_SECONDS):
+    while not stalls or (min(stalls) > LONGEST_STALL_SECONDS and time.monotonic() < deadline):
         with client_on(kameleoon, multi_threading=True, **settings) as client:
             stalls.append(asyncio.run(longest_stall(client, 0.1)))
 
