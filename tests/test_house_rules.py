@@ -13,7 +13,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,6 +161,7 @@ class Module:
         return any(re.search(r"[A-Za-z]{2}", self.comments.get(line, "")) for line in lines)
 
 
+@cache
 def modules() -> list[Module]:
     return [
         Module(".".join(path.relative_to(SOURCE).with_suffix("").parts), path.read_text(encoding="utf-8"))
