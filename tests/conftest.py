@@ -25,6 +25,31 @@ from openfeature_kameleoon.settings import Secret
 
 LEAK_DEADLINE_SECONDS = 2.0
 
+# --- how many run at once -------------------------------------------------------------------------------------
+
+WORKERS_PER_PROCESSOR = 2
+"""Tests wait for servers, processes and time-outs as long as they compute."""
+
+MOST_WORKERS = 8
+"""Each collects all tests before it runs its share."""
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let ``pytest -p no:xdist`` pass over what pyproject.toml says to pytest-xdist."""
+    if not pluginmanager.hasplugin("xdist"):
+        parser.addoption("--numprocesses", help="nothing: there is no pytest-xdist")
+        parser.addoption("--dist", help="nothing: there is no pytest-xdist")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite among processes; run in this one what was asked for by name, and what measures: soak."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.markexpr == "not soak"
+    return min(MOST_WORKERS, WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)) if is_whole else 0
+
+
+# --- examples of hypothesis -----------------------------------------------------------------------------------
+
 # No deadlines: a busy machine is not a failure. In CI the same examples run each time, so red is always news.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
