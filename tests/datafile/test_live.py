@@ -88,6 +88,11 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
 
 
+def let_it_finish(live: LiveDataFile[Rules]) -> None:
+    """Let the thread say when it looks next: what it found is known before, and the clock must not run ahead of it."""
+    wait_until(lambda: live._run.schedule.seconds_until_due() > 0)
+
+
 def threads_of_ours() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("kameleoon-")]
 
@@ -151,9 +156,11 @@ def test_a_refusal_at_the_first_start_is_told_at_once_and_probing_goes_on(make: 
         assert (told.state, told.is_fatal) == (State.ERROR, True)
         assert str(status) in told.last_error
         server.answer_with(reply(200, data(a=1)))
+        let_it_finish(live)
         clock.advance(301.0)
         live.start(0.0)  # wakes the thread, whose clock is not the machine's
         wait_until(lambda: live.current)
+        let_it_finish(live)
         clock.advance(SETTLE_SECONDS)
         wait_until(lambda: events)
     assert kinds(events) == ["ready"]
@@ -181,13 +188,13 @@ def cache(tmp_path: Path) -> DataFileCache:
 def test_a_copy_on_disk_is_used_at_once_and_is_stale_until_confirmed(make: Make, cache: DataFileCache) -> None:
     cache.save(data(a=1, b=1), THEN)
     with ChaosServer(hangs()) as server:
-        live = make(server, cache=cache, timeout=0.3)
+        live = make(server, cache=cache, timeout=1.5)
         events = listen(live)
         started = time.monotonic()
 
         assert live.start(5.0)
 
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < 1.0
         assert flags(live) == {"a": 1, "b": 1}
         assert (live.status().state, live.status().origin) == (State.STALE, "cache")
         server.wait_for(1)
@@ -506,11 +513,13 @@ def test_a_start_waits_again_once_the_refusal_is_over(make: Make) -> None:
     live = make(network, clock=clock)
     assert not live.start(5.0)
     network.answer = down
+    let_it_finish(live)
     clock.advance(301.0)
     live.start(0.0)
     wait_until(lambda: not live.status().is_fatal)
 
     network.answer = up(data(a=1))
+    let_it_finish(live)
     clock.advance(2.0)
 
     assert live.start(5.0)
@@ -629,7 +638,7 @@ def test_a_stop_does_not_wait_for_a_fetch_that_hangs_and_its_late_result_is_not_
 
         live.stop()
 
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < 2.0
         answer_now.set()
         abandoned.join(5.0)
         assert not abandoned.is_alive()
@@ -841,6 +850,7 @@ def test_a_file_written_piece_by_piece_is_used_when_it_is_whole_and_nothing_is_t
             file.flush()
             clock.advance(0.02)  # one look for each piece
             wait_until(lambda: whole.startswith(attempts[-1]) and len(attempts[-1]) == file.tell())
+            let_it_finish(live)
 
     clock.advance(SETTLE_SECONDS)
     wait_until(lambda: events)
