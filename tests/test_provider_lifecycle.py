@@ -104,7 +104,7 @@ def test_a_server_without_an_answer_is_waited_for_in_bounded_time(
         assert value(provider) is ErrorCode.PROVIDER_NOT_READY
         provider.shutdown()
 
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 3
 
 
 def test_a_server_that_comes_back_is_told_as_ready(opened: list[KameleoonProvider]) -> None:

@@ -323,8 +323,8 @@ def test_whatever_hangs_a_stop_ends_both_threads_at_once(server: FakeKameleoon, 
 
     live.stop()
 
-    assert time.monotonic() - began < 0.5
-    wait_until(lambda: threads_of_ours() == [], seconds=0.5)
+    assert time.monotonic() - began < 2.0  # a busy machine; what hangs does so for 30 s
+    wait_until(lambda: threads_of_ours() == [])
     assert live.status().state is State.NOT_READY
     assert live.status().stream.state is StreamState.OFF
 

@@ -444,9 +444,9 @@ def test_a_server_that_hangs_does_not_delay_a_stop(server: FakeKameleoon, stream
     server.wait_for_requests(SSE, 1)
     began = time.monotonic()
 
-    stream.stop(wait=2.0)
+    stream.stop(wait=10.0)
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2.0
     assert stream_threads() == []
 
 
@@ -462,9 +462,9 @@ def test_a_server_that_does_not_accept_does_not_delay_a_stop() -> None:
         wait_until(lambda: stream.status().state is StreamState.CONNECTING)
         began = time.monotonic()
 
-        stream.stop(wait=2.0)
+        stream.stop(wait=10.0)
 
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2.0
         assert stream_threads() == []
         for waiting in full:
             waiting.close()

@@ -454,13 +454,13 @@ def test_they_share_a_background_refresh_that_outlives_the_token(
 
 
 def test_each_waits_no_longer_than_it_may_and_goes_on_without(tokens: Tokens, server: FakeKameleoon) -> None:
-    server.fail(TOKEN, late(4 * BRIEF))
+    server.fail(TOKEN, late(8 * BRIEF))
 
     started = time.monotonic()
     assert tokens.text(BRIEF) is None
     took = time.monotonic() - started
 
-    assert took < BRIEF + SLACK / 2
+    assert took < BRIEF + SLACK
     assert tokens.text() == "late"  # the fetch went on, and its time was not up
     assert fetches(server) == 1
 
