@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 __all__ = [
+    "PATIENCE_SECONDS",
     "Answer",
     "ChaosServer",
     "Received",
@@ -35,7 +36,8 @@ __all__ = [
     "wait_until",
 ]
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
+"""On a machine with other things to do; who waits in vain waits that long, and nobody else."""
 
 Answer = Callable[[socket.socket, threading.Event], bool]
 """Writes one answer, given the connection and an event set when the server ends; true to keep it alive."""

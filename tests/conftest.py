@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 from openfeature_kameleoon import KameleoonProvider
 from openfeature_kameleoon.settings import Secret
 
-LEAK_DEADLINE_SECONDS = 2.0
+LEAK_DEADLINE_SECONDS = 5.0
 
 # --- how many run at once -------------------------------------------------------------------------------------
 

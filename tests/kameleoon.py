@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from openfeature_kameleoon.transport.urls import Endpoints
-from tests.chaos import Answer, ChaosServer, Received, late, reply, wait_until
+from tests.chaos import PATIENCE_SECONDS, Answer, ChaosServer, Received, late, reply, wait_until
 from tests.vectors import as_bytes
 
 __all__ = ["DATA_FILE", "EVENTS", "MAP", "ROUTES", "SSE", "TOKEN", "VISITOR", "FakeKameleoon", "Fault"]
@@ -163,12 +163,12 @@ class FakeKameleoon(ChaosServer):
         """The requests of a route so far."""
         return [request for request in list(self.received) if urlsplit(request.target).path.startswith(route)]
 
-    def wait_for_requests(self, route: str, count: int, seconds: float = 5.0) -> list[Received]:
+    def wait_for_requests(self, route: str, count: int, seconds: float = PATIENCE_SECONDS) -> list[Received]:
         """Return once so many requests have come in all; fail if they do not come."""
         wait_until(lambda: len(self.requests(route)) >= count, seconds)
         return self.requests(route)
 
-    def wait_for_lines(self, count: int, seconds: float = 5.0) -> list[str]:
+    def wait_for_lines(self, count: int, seconds: float = PATIENCE_SECONDS) -> list[str]:
         """Return once so many event lines were taken; fail if they do not come."""
         wait_until(lambda: len(self.lines) >= count, seconds)
         return list(self.lines)

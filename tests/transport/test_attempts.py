@@ -9,7 +9,7 @@ from openfeature_kameleoon.transport.attempts import Attempt, RequestType
 from openfeature_kameleoon.transport.http import Http
 from tests.chaos import Answer, ChaosServer, hangs, reply, resets, sends
 
-DEADLINE = 0.15
+DEADLINE = 0.3
 
 
 @pytest.mark.parametrize("kind", RequestType)

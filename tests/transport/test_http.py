@@ -34,7 +34,7 @@ from tests.chaos import (
 )
 
 DATAFILE = RequestType.DATAFILE
-DEADLINE = 0.15
+DEADLINE = 0.3
 CANARY = "canary-in-a-header"
 SLACK = 1.0  # a busy machine is not a failure; a drip that is waited out takes for ever
 GZIP = {"Content-Encoding": "gzip"}

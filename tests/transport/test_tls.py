@@ -23,7 +23,7 @@ from tests.chaos import ChaosServer, drips, reply, tunnels
 
 HERE = "127.0.0.1"
 HEAD = b"HTTP/1.1 200 OK\r\n"
-DEADLINE = 0.15
+DEADLINE = 0.3
 SLACK = 1.0
 SOURCE = Path(__file__).resolve().parents[2] / "openfeature_kameleoon"
 
