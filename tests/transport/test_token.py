@@ -577,6 +577,7 @@ def test_a_forked_child_keeps_the_token_and_fetches_on_its_own(
     server.fail(TOKEN, hang)
     tokens.text()
     server.wait_for_requests(TOKEN, 2)
+    server.tokens = [("childs", 3600)]
     tokens._lock.acquire()  # as if another thread were at it
     child = os.fork()
     if child == 0:
@@ -585,7 +586,6 @@ def test_a_forked_child_keeps_the_token_and_fetches_on_its_own(
         clock.advance(1740)
         os._exit(0 if (kept, tokens.text()) == ("first", "childs") else 1)
     tokens._lock.release()
-    server.tokens = [("childs", 3600)]
     _, status = os.waitpid(child, 0)
     release.set()
     wait_until(lambda: tokens.text() == "parents")
