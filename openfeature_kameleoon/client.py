@@ -40,6 +40,7 @@ from .visitors.data import Conversion, CustomData, Data, UniqueIdentifier
 from .visitors.visitor import DATA_TYPES
 
 if TYPE_CHECKING:
+    from .datafile.sources import Source
     from .tracking.sender import Sender
     from .transport.data_api import DataApi
     from .transport.urls import Endpoints
@@ -66,6 +67,7 @@ class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
         logger: object = None,
         *,
         endpoints: Endpoints | None = None,
+        source: Source | None = None,
         clock: Clock = SYSTEM_CLOCK,
         autostart: bool = True,
     ) -> None:
@@ -80,7 +82,7 @@ class KameleoonClient(VisitorCodes, RemoteData, LegacyExperiments):
         self._events = EventHandlers()
         self._reporter = Reporter(store, self.outbox, clock)
         self.evaluator = Evaluator(store, self._reporter, clock, reports_context=configuration.report_context_data)
-        self.live = follow(site_code, configuration, endpoints, clock, observe=self._events.attempted)
+        self.live = follow(site_code, configuration, endpoints, clock, source=source, observe=self._events.attempted)
         self.live.add_update_listener(self._events.updated)
         self._before_data_file = empty_ruleset(clock)
         self._endpoints = endpoints

@@ -42,6 +42,7 @@ from .settings import (
     SWITCH,
     TEXT,
     TRACKING_MILLISECONDS,
+    URL,
     HttpSession,
     Refused,
     Rule,
@@ -165,6 +166,9 @@ class KameleoonClientConfiguration:
     )
     network_domain: str | None = field(
         default=None, metadata=_is(NETWORK_DOMAIN, "Own domain in place of Kameleoon's: data.<domain> etc.")
+    )
+    server_url: str | None = field(
+        default=None, metadata=_is(URL, "One server for all of Kameleoon's: a local one, or a relay.")
     )
     visitor_data_maximum_size: float = field(
         default=500, metadata=_is(MEGABYTES, "Memory for visitors; those seen least recently go first.")

@@ -36,9 +36,13 @@ def follow(
     endpoints: Endpoints | None,
     clock: Clock,
     *,
+    source: Source | None = None,
     observe: Observer | None = None,
 ) -> LiveDataFile[Ruleset]:
-    """The live data file of a site, not started yet; ``observe`` is told of each request for it."""
+    """The live data file of a site, not started yet; ``observe`` is told of each request for it.
+
+    A ``source`` stands in place of the one that the configuration names.
+    """
     cache = None
     if configuration.cache_directory is not None:
         cache = DataFileCache(
@@ -49,7 +53,7 @@ def follow(
             clock=clock,
         )
     return LiveDataFile(
-        source_of(site_code, configuration, endpoints, clock, observe=observe),
+        source or source_of(site_code, configuration, endpoints, clock, observe=observe),
         _build(site_code, configuration, clock),
         cache=cache,
         threads=configuration.multi_threading,
@@ -87,7 +91,7 @@ def source_of(
         site_code,
         url=data_file if isinstance(data_file, str) else None,
         environment=configuration.environment or "",
-        endpoints=endpoints or Endpoints.for_domain(configuration.network_domain),
+        endpoints=endpoints or Endpoints.of(configuration.network_domain, configuration.server_url),
         interval=configuration.refresh_interval_second,
         max_bytes=_max_bytes(configuration),
         clock=clock,
@@ -110,7 +114,7 @@ def _stream_of(
     from .transport.http import Http  # noqa: PLC0415  # as above
     from .transport.urls import Endpoints  # noqa: PLC0415  # as above
 
-    endpoints = endpoints or Endpoints.for_domain(configuration.network_domain)
+    endpoints = endpoints or Endpoints.of(configuration.network_domain, configuration.server_url)
     return EventStream(Http(configuration.session), endpoints.events_url(site_code), clock=clock)
 
 

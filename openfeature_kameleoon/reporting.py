@@ -56,7 +56,7 @@ def data_api_of(
     from .transport.token import AccessTokens  # noqa: PLC0415  # as above
     from .transport.urls import Endpoints  # noqa: PLC0415  # as above
 
-    places = endpoints or Endpoints.for_domain(configuration.network_domain)
+    places = endpoints or Endpoints.of(configuration.network_domain, configuration.server_url)
     http = Http(configuration.session, observe=observe)
     tokens = None
     if configuration.credentials is not None:

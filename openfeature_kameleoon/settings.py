@@ -32,6 +32,7 @@ __all__ = [
     "SWITCH",
     "TEXT",
     "TRACKING_MILLISECONDS",
+    "URL",
     "HttpSession",
     "Refused",
     "Rule",
@@ -226,6 +227,12 @@ REDIS_URL = _optional(
     _where(
         "a URL that begins with redis://, rediss:// or unix://",
         lambda url: _is_clean(url.reveal()) and url.reveal().startswith(("redis://", "rediss://", "unix://")),
+    )
+)
+URL = _optional(
+    _where(
+        "an http(s) URL",
+        lambda url: _is_clean(url) and is_url(url) and "@" not in url and "?" not in url and "#" not in url,
     )
 )
 PATH = _optional(Rule("a path", _hold_path))

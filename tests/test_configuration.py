@@ -198,6 +198,22 @@ TABLES: dict[str, Table] = {
         [*DOMAIN_REFUSED, ("", "''"), ("...", "'...'"), (".https://foo.com", "'.https://foo.com'")],
         "a domain",
     ),
+    "server_url": Table(
+        None,
+        [
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+            ("https://relay.internal", "https://relay.internal"),
+            (None, None),
+        ],
+        [
+            ("127.0.0.1:8000", "'127.0.0.1:8000'"),
+            ("ftp://relay.internal", "'ftp://relay.internal'"),
+            ("https://relay.internal?a=b", "'https://relay.internal?a=b'"),
+            ("", "''"),
+            (5, "5"),
+        ],
+        "an http(s) URL",
+    ),
     "visitor_data_maximum_size": Table(500, POSITIVE_ACCEPTED, POSITIVE_REFUSED, "MB greater than 0"),
     "multi_threading": Table(True, [(True, True), (False, False)], SWITCH, "true or false"),
     "data_file": Table(

@@ -61,6 +61,8 @@ ALONE = {
     "urllib3": ("transport",),
     "redis": ("visitors.redis_link",),
     "sseclient": ("transport",),
+    "starlette": ("server",),
+    "uvicorn": ("server",),
     "openfeature": ("provider", "context", "flagship.provider", *ABOVE_THE_PROVIDER),
     f"{PACKAGE}.management": ("management", "migration", *ABOVE_THE_PROVIDER),
     f"{PACKAGE}.flagship": ("flagship", *ABOVE_THE_PROVIDER),

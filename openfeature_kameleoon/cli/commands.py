@@ -17,6 +17,7 @@ from .evaluate import evaluate
 from .explain import explain
 from .flags import flags
 from .output import Failure
+from .serve import serve
 from .status import status
 from .validate import validate
 
@@ -69,5 +70,5 @@ def command_line(context: click.Context, verbose: bool) -> None:
         logger.propagate = propagates
 
 
-for command in (demo, evaluate, explain, flags, validate, assign, status):
+for command in (demo, evaluate, explain, flags, validate, assign, serve, status):
     command_line.add_command(command)

@@ -92,6 +92,13 @@ class Endpoints:
             domain=plain,
         )
 
+    @classmethod
+    def of(cls, domain: str | None, server_url: str | None) -> Endpoints:
+        """Where the settings say: one server for all, or else as ``for_domain``. Raises ``ConfigSettingInvalid``."""
+        if server_url is None:
+            return cls.for_domain(domain)
+        return cls(configuration=server_url, events=server_url, data=server_url, token=server_url)
+
     def with_data_api(self, domain: str | None) -> Endpoints:
         """The same with the Data API host that a data file asks for (1.2); unchanged when it asks for none.
 

@@ -1,0 +1,68 @@
+"""The application: what is served, put together of its parts and wrapped in the guard."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .guard import Application, Guard, is_loopback
+from .kameleoon import Kameleoon
+from .site import Site
+from .tracked import Tracked
+
+__all__ = ["Serving"]
+
+
+class Serving:
+    """A site that is served: ``app`` is the ASGI application, ``token`` what writes need.
+
+    ``host`` is where it will be bound; elsewhere than on this machine a token must be given, and reads need it, too.
+    ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
+    Raises ``ValueError`` for a place without a token.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        host: str = "127.0.0.1",
+        hosts: Collection[str] = (),
+        token: str = "",
+        visitors: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+        events_path: Path | None = None,
+    ) -> None:
+        is_here = is_loopback(host)
+        if not is_here and not token:
+            raise ValueError(f"whoever can reach {host} could change flags: give a token (--token)")
+        self.site = site
+        self.token = token or secrets.token_urlsafe(24)
+        self.tracked = Tracked(events_path)
+        self.kameleoon = Kameleoon(site, self.tracked, visitors, values)
+        routes = [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            *self.kameleoon.routes,
+        ]
+        names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
+        self.app: Application = Guard(Starlette(routes=routes), self.token, hosts=names, guards_reads=not is_here)
+
+    def close(self) -> None:
+        """End what is open."""
+        self.kameleoon.streams.end()
+        self.site.client.close()
+        self.tracked.close()
+
+    async def _healthz(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _readyz(self, request: Request) -> Response:
+        is_ready = self.site.served is not None
+        return JSONResponse({"status": "ready" if is_ready else "no data file yet"}, 200 if is_ready else 503)

@@ -1,0 +1,142 @@
+"""Keeps strangers out: other hosts' names, other sites' pages, bodies without end, writes without the token.
+
+An ASGI middleware around everything that is served (reliability.md R21). What it refuses never reaches a route.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+import re
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..transport.foreign_text import printable
+
+__all__ = ["Guard", "is_loopback"]
+
+_log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+MOST_BODY_BYTES = 4 << 20
+
+OF_SDKS = ("/v3/", "/sse", "/visit/", "/map/", "/oauth/")
+"""Paths of Kameleoon's protocol, which knows no token of ours; no page of another site gets at them all the same."""
+
+OPEN = ("/", "/healthz", "/readyz")
+"""What everybody may read who may reach the server: the page holds nothing, it asks for it with the token."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address of a host means this machine, whatever a name server says."""
+    if host.lower() in ("localhost", "localhost."):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """Lets through what comes from this machine, or to ``hosts`` by name, and carries the token where it is needed.
+
+    ``token`` is needed for writes, and with ``guards_reads`` for all but Kameleoon's protocol and the page. It comes as
+    ``Authorization: Bearer`` or as ``X-API-Key``.
+    """
+
+    def __init__(
+        self, app: Application, token: str, *, hosts: Collection[str] = (), guards_reads: bool = False
+    ) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._hosts = {host.lower() for host in hosts}
+        self._guards_reads = guards_reads
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = _headers(scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            status, problem = refusal
+            _log.warning("refused %s %s: %s", scope["method"], printable(scope["path"], 80), problem)
+            await _refuse(send, status, problem)
+            return
+        await self._app(scope, _bounded(receive), send)
+
+    def _refusal(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> tuple[int, str] | None:
+        path, method = scope["path"], scope["method"]
+        if not self._is_ours(headers.get("host", "")):
+            return 403, "this server goes by another name: Host is not one of its own (see --allowed-host)"
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            return 403, "pages of other sites are not served"
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return 403, "pages of other sites are not served"
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MOST_BODY_BYTES:
+            return 413, f"a body may have {MOST_BODY_BYTES} bytes"
+        if path.startswith(OF_SDKS):
+            return None
+        is_write = method not in ("GET", "HEAD", "OPTIONS")
+        if is_write and int(length) and not headers.get("content-type", "").startswith("application/json"):
+            return 415, "send JSON, and say so: Content-Type: application/json"
+        if (is_write or self._guards_reads) and path not in OPEN and not self._has_token(headers):
+            return 401, "the token is needed, which the server told when it started: Authorization: Bearer <token>"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        return match is not None and (is_loopback(match["name"]) or match["name"].lower() in self._hosts)
+
+    def _has_token(self, headers: dict[str, str]) -> bool:
+        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self._token)
+
+
+def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
+    """Headers by name. One that comes twice counts as neither, so that nobody is told another one than we are."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1")
+        headers[key] = (
+            "\n" if key in headers and key in ("host", "origin", "content-length") else value.decode("latin-1")
+        )
+    return headers
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Ends a body that is longer than it may be, whatever its headers said."""
+    left = MOST_BODY_BYTES
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return bounded
+
+
+async def _refuse(send: Send, status: int, problem: str) -> None:
+    body = problem.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),  # the rest of the request is not read
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

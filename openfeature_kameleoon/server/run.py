@@ -1,0 +1,73 @@
+"""Runs the application by uvicorn, on a thread of its own: for the command, the demo and tests alike."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import uvicorn
+
+from .app import Serving
+from .guard import is_loopback
+
+__all__ = ["LocalServer"]
+
+GRACE_SECONDS = 2
+"""How long answers under way may take when the server ends."""
+
+MOST_HEADER_BYTES = 32 << 10
+
+
+class LocalServer:
+    """A server that runs from ``start`` to ``stop``, or inside ``with``. Port 0 takes a free one; ``url`` tells it."""
+
+    def __init__(self, serving: Serving, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.serving = serving
+        self._host = host
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.url = ""
+
+    @property
+    def page(self) -> str:
+        """The address of the page, with the token where no server sees it: behind the ``#``."""
+        return f"{self.url}/#token={self.serving.token}"
+
+    def start(self) -> None:
+        """Bind and begin to serve. Raises ``OSError`` if the address cannot be had."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = socket.create_server((self._host, self._port), family=family, backlog=2048)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"http://{host if is_loopback(self._host) else '127.0.0.1'}:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            self.serving.app,
+            http="h11",
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        self._server = server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="kameleoon-server", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for it: answers under way are given a moment. May be called twice."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self.serving.close()
+            self._thread.join()
+            self._server = self._thread = None
+
+    def __enter__(self) -> LocalServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
