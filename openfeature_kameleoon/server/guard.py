@@ -5,6 +5,7 @@ An ASGI middleware around everything that is served (reliability.md R21). What i
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -25,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 MOST_BODY_BYTES = 4 << 20
+BODY_SECONDS = 30.0
 
 OF_SDKS = ("/v3/", "/sse", "/visit/", "/map/", "/oauth/")
 """Paths of Kameleoon's protocol, which knows no token of ours; no page of another site gets at them all the same."""
@@ -73,7 +75,8 @@ class Guard:
             _log.warning("refused %s %s: %s", scope["method"], printable(scope["path"], 80), problem)
             await _refuse(send, status, problem)
             return
-        await self._app(scope, _bounded(receive), send)
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        await self._app(scope, _bounded(receive) if has_body else receive, send)
 
     def _refusal(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> tuple[int, str] | None:
         path, method = scope["path"], scope["method"]
@@ -84,6 +87,8 @@ class Guard:
             return 403, "pages of other sites are not served"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return 403, "pages of other sites are not served"
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return 400, "the body's length is told in two ways, which proxies read differently"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BODY_BYTES:
             return 413, f"a body may have {MOST_BODY_BYTES} bytes"
@@ -117,13 +122,20 @@ def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Ends a body that is longer than it may be, whatever its headers said."""
-    left = MOST_BODY_BYTES
+    """Ends a body that is longer, or takes longer, than it may, whatever its headers said."""
+    left, is_over = MOST_BODY_BYTES, False
+    end = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def bounded() -> Message:
-        nonlocal left
-        message = await receive()
+        nonlocal left, is_over
+        if is_over:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), end - asyncio.get_running_loop().time())
+        except asyncio.TimeoutError:
+            return {"type": "http.disconnect"}
         left -= len(message.get("body", b""))
+        is_over = not message.get("more_body", False)
         return message if left >= 0 else {"type": "http.disconnect"}
 
     return bounded

@@ -9,6 +9,7 @@ import uvicorn
 
 from .app import Serving
 from .guard import is_loopback
+from .impatience import ImpatientProtocol
 
 __all__ = ["LocalServer"]
 
@@ -42,7 +43,8 @@ class LocalServer:
         self.url = f"http://{host if is_loopback(self._host) else '127.0.0.1'}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
             self.serving.app,
-            http="h11",
+            http=ImpatientProtocol,
+            ws="none",
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             lifespan="off",
             log_config=None,
