@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..client import KameleoonClient
 from ..context import VARIABLE_KEY
+from ..engine.variables import natural_type
 from ..errors import FeatureError, NotFoundError
 from ..provider import KameleoonProvider
 from .output import as_json, console, foreign, output_option, table, write_json
@@ -35,16 +36,6 @@ TYPES: Mapping[str, tuple[str, Any]] = {
     "object": ("get_object_details", {}),
 }
 """Types to ask for: the method of OpenFeature's client, and the default it is given."""
-
-TYPE_OF: Mapping[type, str] = {
-    bool: "boolean",
-    str: "string",
-    int: "integer",
-    float: "float",
-    dict: "object",
-    list: "object",
-}
-"""The type to ask for by what a variable holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +143,7 @@ def guess_type(client: KameleoonClient, key: str, variable_key: str | None = Non
         variations = client.ruleset.flag(key).answers.variations.values()
     except (NotFoundError, FeatureError):  # the evaluation says so
         return "boolean"
-    variables = [variation.variables.get(variable_key) if variable_key else variation.first for variation in variations]
-    held = {type(variable.value) for variable in variables if variable is not None} & set(TYPE_OF)
-    if held == {int, float}:
-        return "float"
-    return TYPE_OF[held.pop()] if len(held) == 1 else "boolean"
+    return natural_type(variations, variable_key)
 
 
 def _variables(client: KameleoonClient, key: str) -> list[str]:

@@ -24,12 +24,21 @@ __all__ = [
     "as_object",
     "as_string",
     "compile_variation",
+    "natural_type",
 ]
 
 LARGEST_EXACT = 2**53 - 1
 """Beyond it a float no longer tells neighbouring integers apart."""
 
 _PLAIN_TYPES = frozenset({"BOOLEAN", "NUMBER", "STRING", "CSS", "JS"})
+_TYPE_OF: Mapping[type, str] = {
+    bool: "boolean",
+    str: "string",
+    int: "integer",
+    float: "float",
+    dict: "object",
+    list: "object",
+}
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -91,6 +100,15 @@ def _variable(variable: model.Variable) -> Variable:
         except (msgspec.DecodeError, RecursionError) as error:
             problem = f"JSON variable {variable.key!r:.60} does not decode: {error}"
     return Variable(variable.key, variable.type, None, problem)
+
+
+def natural_type(variations: Iterable[Variation], key: str | None = None) -> str:
+    """The type that suits what the variable holds, in whichever variation; boolean where nothing tells."""
+    variables = [variation.variables.get(key) if key else variation.first for variation in variations]
+    held = {_TYPE_OF[type(variable.value)] for variable in variables if variable and type(variable.value) in _TYPE_OF}
+    if held == {"integer", "float"}:
+        return "float"
+    return held.pop() if len(held) == 1 else "boolean"
 
 
 def as_boolean(variation: Variation, key: str | None) -> bool:
