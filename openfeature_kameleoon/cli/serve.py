@@ -16,6 +16,7 @@ from .output import fail
 __all__ = ["serve"]
 
 TOKEN = "KAMELEOON_SERVER_TOKEN"
+OFREP_KEY = "KAMELEOON_OFREP_KEY"
 
 
 @click.command()
@@ -27,6 +28,10 @@ TOKEN = "KAMELEOON_SERVER_TOKEN"
 @click.option("--visitors", metavar="PATH", help="JSON: answers of the Data API by visitor code.")
 @click.option("--values", metavar="PATH", help="JSON: values of the Data API by key.")
 @click.option("--events", metavar="PATH", help="Write tracked events there, too, a line of JSON each.")
+@click.option(
+    "--ofrep-rate", metavar="NUMBER", type=click.FloatRange(0, min_open=True), help="OFREP requests a second."
+)
+@click.option("--ofrep-key", envvar=OFREP_KEY, default="", hidden=True)
 @click.option("--token", envvar=TOKEN, default="", hidden=True)
 def serve(
     data_file: str,
@@ -37,12 +42,14 @@ def serve(
     visitors: str | None,
     values: str | None,
     events: str | None,
+    ofrep_rate: float | None,
+    ofrep_key: str,
     token: str,
 ) -> None:
     """Serve a data file to SDKs, by Kameleoon's protocol and by OFREP, with a page that shows why.
 
     Point a client there with the setting server_url. Writes need the token that is in the page's address, or
-    KAMELEOON_SERVER_TOKEN if that is set.
+    KAMELEOON_SERVER_TOKEN if that is set. OFREP needs KAMELEOON_OFREP_KEY if that is set.
     """
     try:
         # Imported here: these need the extra ``server``, whose absence is told below.
@@ -64,6 +71,8 @@ def serve(
             visitors=_mapping(visitors),
             values=_mapping(values),
             events_path=None if events is None else Path(events),
+            ofrep_key=ofrep_key,
+            ofrep_rate=ofrep_rate,
         )
     except ValueError as error:
         fail(str(error))

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .control import Control, Faults
 from .guard import Application, Guard, is_loopback
 from .kameleoon import Kameleoon
+from .ofrep import Allowance, Ofrep
 from .site import Site
 from .tracked import Tracked
 
@@ -25,7 +27,8 @@ class Serving:
 
     ``host`` is where it will be bound; elsewhere than on this machine a token must be given, and reads need it, too.
     ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
-    Raises ``ValueError`` for a place without a token.
+    ``ofrep_key`` is a key that OFREP needs, besides the token; ``ofrep_rate`` is how many evaluations a client may ask
+    for in a second, or else 429. Raises ``ValueError`` for a place without a token.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class Serving:
         visitors: Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
         events_path: Path | None = None,
+        ofrep_key: str = "",
+        ofrep_rate: float | None = None,
     ) -> None:
         is_here = is_loopback(host)
         if not is_here and not token:
@@ -46,17 +51,24 @@ class Serving:
         self.token = token or secrets.token_urlsafe(24)
         self.tracked = Tracked(events_path)
         self.kameleoon = Kameleoon(site, self.tracked, visitors, values)
+        self.ofrep = Ofrep(site, None if ofrep_rate is None else Allowance(ofrep_rate))
+        self.faults = Faults({"stream": self.kameleoon.streams, "ofrep": self.ofrep.streams})
         routes = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
             *self.kameleoon.routes,
+            *self.ofrep.routes,
+            *Control(site, self.tracked, self.faults).routes,
         ]
         names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
-        self.app: Application = Guard(Starlette(routes=routes), self.token, hosts=names, guards_reads=not is_here)
+        app = self.faults.around(Starlette(routes=routes))
+        self.app: Application = Guard(app, self.token, hosts=names, guards_reads=not is_here, ofrep_key=ofrep_key)
 
     def close(self) -> None:
         """End what is open."""
         self.kameleoon.streams.end()
+        self.ofrep.streams.end()
+        self.faults.close()
         self.site.client.close()
         self.tracked.close()
 

@@ -31,6 +31,12 @@ BODY_SECONDS = 30.0
 OF_SDKS = ("/v3/", "/sse", "/visit/", "/map/", "/oauth/")
 """Paths of Kameleoon's protocol, which knows no token of ours; no page of another site gets at them all the same."""
 
+OFREP = "/ofrep/"
+"""Of OFREP, whose evaluations change nothing: they are guarded as reads are, or by a key of their own."""
+
+OFREP_STREAM = "/ofrep/v1/stream"
+"""It asks for a secret of its own, in its address, as browsers send no headers there."""
+
 OPEN = ("/", "/healthz", "/readyz")
 """What everybody may read who may reach the server: the page holds nothing, it asks for it with the token."""
 
@@ -51,16 +57,23 @@ class Guard:
     """Lets through what comes from this machine, or to ``hosts`` by name, and carries the token where it is needed.
 
     ``token`` is needed for writes, and with ``guards_reads`` for all but Kameleoon's protocol and the page. It comes as
-    ``Authorization: Bearer`` or as ``X-API-Key``.
+    ``Authorization: Bearer`` or as ``X-API-Key``. ``ofrep_key`` is a second one, which opens OFREP and nothing else.
     """
 
     def __init__(
-        self, app: Application, token: str, *, hosts: Collection[str] = (), guards_reads: bool = False
+        self,
+        app: Application,
+        token: str,
+        *,
+        hosts: Collection[str] = (),
+        guards_reads: bool = False,
+        ofrep_key: str = "",
     ) -> None:
         self._app = app
         self._token = token.encode()
         self._hosts = {host.lower() for host in hosts}
         self._guards_reads = guards_reads
+        self._ofrep_key = ofrep_key.encode()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -97,17 +110,31 @@ class Guard:
         is_write = method not in ("GET", "HEAD", "OPTIONS")
         if is_write and int(length) and not headers.get("content-type", "").startswith("application/json"):
             return 415, "send JSON, and say so: Content-Type: application/json"
+        if path.startswith(OFREP):
+            return self._refusal_of_ofrep(path, headers)
         if (is_write or self._guards_reads) and path not in OPEN and not self._has_token(headers):
             return 401, "the token is needed, which the server told when it started: Authorization: Bearer <token>"
         return None
+
+    def _refusal_of_ofrep(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        if path == OFREP_STREAM or not (self._ofrep_key or self._guards_reads):
+            return None
+        given = _key(headers)
+        if not given:
+            return 401, "a key is needed: Authorization: Bearer <key>, or X-API-Key"
+        keys = (self._token, self._ofrep_key or self._token)
+        return None if any(hmac.compare_digest(given, key) for key in keys) else (403, "the key is not the right one")
 
     def _is_ours(self, host: str) -> bool:
         match = _HOST.fullmatch(host)
         return match is not None and (is_loopback(match["name"]) or match["name"].lower() in self._hosts)
 
     def _has_token(self, headers: dict[str, str]) -> bool:
-        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), self._token)
+        return hmac.compare_digest(_key(headers), self._token)
+
+
+def _key(headers: dict[str, str]) -> bytes:
+    return (headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")).encode()
 
 
 def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:

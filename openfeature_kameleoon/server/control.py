@@ -1,0 +1,359 @@
+"""What a test has the server do: stop and start again, serve a change, and fail in the ways that servers fail.
+
+The verbs are those of OpenFeature's Provider TCK. Faults are an ASGI layer inside the guard; all of it runs on the
+event loop, but for ``close``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from random import Random
+from typing import Annotated, Any
+
+import msgspec
+from msgspec.structs import replace
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..datafile.model import FeatureFlag
+from ..errors import FeatureMalformed, FeatureNotFound, KameleoonError
+from ..visitors.store import MemoryVisitorStore
+from .guard import OF_SDKS, OFREP, Application, Message, Receive, Send
+from .hub import Hub
+from .overrides import Override
+from .site import Site
+from .tracked import Tracked
+
+__all__ = ["Control", "Fault", "Faults"]
+
+ROUTES: Mapping[str, str] = {
+    "data_file": "/v3/",
+    "stream": "/sse",
+    "events": "/visit/events",
+    "visitor": "/visit/visitor",
+    "value": "/map/",
+    "token": "/oauth/",
+    "ofrep": OFREP,
+}
+"""What can fail, and how its paths begin."""
+
+STOPPED = (*OF_SDKS, OFREP)
+"""Paths that answer nothing while the server is stopped."""
+
+RESTART_SECONDS = 5.0
+LONGEST_SECONDS = 600.0
+
+GARBAGE = b'\x00\xff<html>{"featureFlags": [' + bytes(range(128, 256))
+
+Scope = MutableMapping[str, Any]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=LONGEST_SECONDS)]
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a route fails; ``rate`` is the share of its requests that do. A delay may precede another fault.
+
+    ``stall`` keeps open streams silent, and ``drop`` ends them, once.
+    """
+
+    delay_seconds: Seconds = 0.0
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 0
+    truncate: bool = False
+    garbage: bool = False
+    hang: bool = False
+    stall: bool = False
+    drop: bool = False
+    rate: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 1.0
+
+
+class _Failing:
+    """A request that fails."""
+
+    def __init__(self, fault: Fault, app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        self.fault = fault
+        self.app = app
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+
+
+class Faults:
+    """The faults of a server's routes; ``hubs`` are the streams of those that have some. None to begin with."""
+
+    def __init__(self, hubs: Mapping[str, Hub], *, random: Random | None = None) -> None:
+        self.by_route: Mapping[str, Fault] = {}
+        self.is_down = False
+        self._hubs = hubs
+        self._random = random or Random()
+        self._changed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def around(self, app: Application) -> Application:
+        """The application, as far as no fault is in the way."""
+
+        async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+            if not self.is_down and not self.by_route:
+                await app(scope, receive, send)
+                return
+            path = scope.get("path", "")
+            if self.is_down and path.startswith(STOPPED):
+                await _hang_up(receive, send)
+                return
+            route = next((name for name, start in ROUTES.items() if path.startswith(start)), "")
+            fault = self.by_route.get(route)
+            if fault is not None and (fault.rate >= 1.0 or self._random.random() < fault.rate):
+                request = _Failing(fault, app, scope, receive, send)
+                for name, fail in FAULTS.items():
+                    if getattr(fault, name) and await fail(self, request):
+                        return
+            await app(scope, receive, send)
+
+        return failing
+
+    def set(self, faults: Mapping[str, Fault]) -> None:
+        """Have these faults and no others; who waits in a fault, waits no longer.
+
+        Raises ``ValueError`` for a route that there is not, and for faults that it cannot have.
+        """
+        for route, fault in faults.items():
+            if route not in ROUTES:
+                raise ValueError(f"there is no route {route!r:.60}; there are {', '.join(ROUTES)}")
+            if route not in self._hubs and (fault.stall or fault.drop):
+                raise ValueError(f"{route} has no streams that could stall or be dropped: {', '.join(self._hubs)} have")
+            endings = [name for name in FAULTS if name != "delay_seconds" and getattr(fault, name)]
+            if len(endings) > 1:
+                raise ValueError(f"{route} cannot fail in several ways at once: {', '.join(endings)}")
+        self.by_route = faults
+        for name, hub in self._hubs.items():
+            given = faults.get(name, Fault())
+            hub.is_stalled = given.stall
+            if given.drop:
+                hub.end()
+        self._release()
+
+    def stop(self) -> None:
+        """Answer nothing from now on, and end all streams."""
+        self.is_down = True
+        for hub in self._hubs.values():
+            hub.end()
+        self._release()
+
+    def start(self) -> None:
+        """Answer again."""
+        self.is_down = False
+
+    def close(self) -> None:
+        """End what waits in a fault; on any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and all that waited with it
+                self._loop.call_soon_threadsafe(self._release)
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait so long, or for ever, but no longer than until the faults are others."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    def _release(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+async def _delay(faults: Faults, request: _Failing) -> bool:
+    await faults.wait(request.fault.delay_seconds)
+    return False
+
+
+async def _status(faults: Faults, request: _Failing) -> bool:
+    await Response("a fault that was asked for", request.fault.status)(request.scope, request.receive, request.send)
+    return True
+
+
+async def _truncate(faults: Faults, request: _Failing) -> bool:
+    """The head as it is, and half of what comes next; without an answer where nothing would come."""
+    head: Message | None = None
+    is_cut = False
+
+    async def send(message: Message) -> None:
+        nonlocal head, is_cut
+        if message["type"] == "http.response.start":
+            head = message
+        elif head is not None and not is_cut:
+            is_cut = True
+            body = message.get("body", b"")
+            if body:
+                await request.send(head)
+                await request.send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            _end_connection(request.send)
+
+    await request.app(request.scope, request.receive, send)
+    await _left(request.receive)
+    return True
+
+
+async def _garbage(faults: Faults, request: _Failing) -> bool:
+    await Response(GARBAGE, media_type="application/json")(request.scope, request.receive, request.send)
+    return True
+
+
+async def _hang(faults: Faults, request: _Failing) -> bool:
+    waiting = [asyncio.ensure_future(_left(request.receive)), asyncio.ensure_future(faults.wait(None))]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+    await _hang_up(request.receive, request.send)
+    return True
+
+
+FAULTS: Mapping[str, Callable[[Faults, _Failing], Awaitable[bool]]] = {
+    "delay_seconds": _delay,
+    "status": _status,
+    "truncate": _truncate,
+    "garbage": _garbage,
+    "hang": _hang,
+}
+"""What each fault does with a request, in their order; true if that was all that happens to it."""
+
+
+async def _left(receive: Receive) -> None:
+    """Return once the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _end_connection(send: Send) -> None:
+    """End the connection once what was sent has left, answered or not.
+
+    ASGI knows no such thing, and uvicorn would answer 500 for us: its ``send`` is a method of what has the connection.
+    """
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionAbortedError("a connection was to be ended, and this server does not let us")
+    transport.close()
+
+
+async def _hang_up(receive: Receive, send: Send) -> None:
+    _end_connection(send)
+    await _left(receive)
+
+
+class Control:
+    """Routes for tests: the verbs, and ``/api/faults``."""
+
+    def __init__(self, site: Site, tracked: Tracked, faults: Faults) -> None:
+        self._site = site
+        self._tracked = tracked
+        self._faults = faults
+        self._starting: asyncio.TimerHandle | None = None
+        verbs = {
+            "/start": self._start,
+            "/stop": self._stop,
+            "/restart": self._restart,
+            "/change": self._change,
+            "/reset": self._reset,
+        }
+        self.routes = [
+            *(Route(path, verb, methods=["POST"]) for path, verb in verbs.items()),
+            Route("/api/faults", self._tell_faults),
+            Route("/api/faults", self._set_faults, methods=["PUT"]),
+            Route("/api/faults", self._clear_faults, methods=["DELETE"]),
+        ]
+
+    async def _start(self, request: Request) -> Response:
+        self._start_now()
+        return JSONResponse({"status": "started"})
+
+    async def _stop(self, request: Request) -> Response:
+        self._start_now()
+        self._faults.stop()
+        return JSONResponse({"status": "stopped"})
+
+    async def _restart(self, request: Request) -> Response:
+        """Stop, and start after so many seconds; the answer comes at once."""
+        try:
+            seconds = msgspec.convert(request.query_params.get("seconds", RESTART_SECONDS), Seconds, strict=False)
+        except msgspec.ValidationError as error:
+            return _refusal(f"seconds: {error}")
+        self._start_now()
+        self._faults.stop()
+        self._starting = asyncio.get_running_loop().call_later(seconds, self._start_now)
+        return JSONResponse({"status": "restarting", "seconds": seconds})
+
+    async def _change(self, request: Request) -> Response:
+        """Give everybody the next variation of a flag: of ``flag``, or of the first that has several."""
+        try:
+            flag = self._flag_to_change(request.query_params.get("flag"))
+            override = self._next(flag)
+            self._site.override(flag.feature_key, override)
+        except KameleoonError as error:
+            return _refusal(error.message)
+        return JSONResponse({"status": "changed", "flag": flag.feature_key, "variation": override.variation})
+
+    async def _reset(self, request: Request) -> Response:
+        """Be as at the start; nonces that have come stay known."""
+        self._start_now()
+        self._faults.set({})
+        self._tracked.clear()
+        if self._site.overrides:
+            self._site.reset()
+        store = self._site.client.evaluator.store
+        if isinstance(store, MemoryVisitorStore):
+            for visitor in list(store):
+                store.forget(visitor)
+        return JSONResponse({"status": "reset"})
+
+    async def _tell_faults(self, request: Request) -> Response:
+        return _json(self._faults.by_route)
+
+    async def _set_faults(self, request: Request) -> Response:
+        try:
+            faults = msgspec.json.decode(await request.body(), type=dict[str, Fault])
+            self._faults.set(faults)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            return _refusal(str(error))
+        except ClientDisconnect:
+            return _refusal("the body is too long, or did not come in time")
+        return _json(faults)
+
+    async def _clear_faults(self, request: Request) -> Response:
+        self._faults.set({})
+        return _json({})
+
+    def _start_now(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+        self._faults.start()
+
+    def _flag_to_change(self, wanted: str | None) -> FeatureFlag:
+        index = self._site.client.ruleset.index
+        if wanted is not None:
+            return index.flag(wanted)
+        for key in index.flags:
+            with contextlib.suppress(FeatureMalformed):  # it costs only itself
+                flag = index.flag(key)
+                if len(flag.variations or ()) > 1:
+                    return flag
+        raise FeatureNotFound("no flag has two variations to change between")
+
+    def _next(self, flag: FeatureFlag) -> Override:
+        keys = [variation.key for variation in flag.variations or ()]
+        override = self._site.overrides.get(flag.feature_key, Override())
+        now = override.variation or flag.default_variation_key
+        if not keys:
+            raise FeatureNotFound(f"flag {flag.feature_key!r:.60} has no variations to change between")
+        return replace(override, variation=keys[(keys.index(now) + 1) % len(keys)] if now in keys else keys[0])
+
+
+def _json(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def _refusal(problem: str) -> Response:
+    return JSONResponse({"error": problem}, 400)
