@@ -67,11 +67,17 @@ class Refusal(msgspec.Struct):
     key: str | UnsetType = UNSET
 
 
-class EventStream(msgspec.Struct):
-    """Where changes are told: treat the address as a secret."""
+class Endpoint(msgspec.Struct):
+    """An address on the server that the client asks already, whatever it calls that."""
 
-    type: str
-    url: str
+    request_uri: str = msgspec.field(name="requestUri")
+
+
+class EventStream(msgspec.Struct):
+    """Where changes are told (the protocol's ADR 0008). Its address is a secret."""
+
+    endpoint: Endpoint
+    type: str = "sse"
 
 
 class Answers(msgspec.Struct):
@@ -137,6 +143,7 @@ class Ofrep:
         self._site = site
         self._allowance = allowance
         self._secret = secrets.token_urlsafe(24)
+        self._event_streams = [EventStream(Endpoint(f"{OFREP_STREAM}?secret={self._secret}"))]
         provider = KameleoonProvider(site.site_code, client=site.client)
         self._resolvers: Mapping[str, Callable[[str, EvaluationContext], FlagResolutionDetails[Any]]] = {
             "boolean": lambda key, context: provider.resolve_boolean_details(key, False, context),
@@ -202,8 +209,7 @@ class Ofrep:
         if self._site.served is None:
             raise _Refused(ErrorCode.PROVIDER_NOT_READY, "there is no data file yet")
         flags = [self._answer_or_refusal(key, context) for key in self._site.client.feature_keys()]
-        url = request.url.replace(path=OFREP_STREAM, query=f"secret={self._secret}")
-        body = _encode(Answers(flags, [EventStream("sse", str(url))]))
+        body = _encode(Answers(flags, self._event_streams))
         tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if _is_among(tag, request.headers.get("if-none-match", "")):
