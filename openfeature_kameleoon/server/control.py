@@ -80,11 +80,15 @@ class _Failing:
 
 
 class Faults:
-    """The faults of a server's routes; ``hubs`` are the streams of those that have some. None to begin with."""
+    """The faults of a server's routes; ``hubs`` are the streams of those that have some. None to begin with.
+
+    ``waiting`` is how many requests wait in a fault now.
+    """
 
     def __init__(self, hubs: Mapping[str, Hub], *, random: Random | None = None) -> None:
         self.by_route: Mapping[str, Fault] = {}
         self.is_down = False
+        self.waiting = 0
         self._hubs = hubs
         self._random = random or Random()
         self._changed = asyncio.Event()
@@ -153,10 +157,13 @@ class Faults:
     async def wait(self, seconds: float | None) -> None:
         """Wait so long, or for ever, but no longer than until the faults are others."""
         self._loop = asyncio.get_running_loop()
+        self.waiting += 1
         try:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except asyncio.TimeoutError:
             return
+        finally:
+            self.waiting -= 1
 
     def _release(self) -> None:
         self._changed.set()
@@ -196,7 +203,21 @@ async def _truncate(faults: Faults, request: _Failing) -> bool:
 
 
 async def _garbage(faults: Faults, request: _Failing) -> bool:
-    await Response(GARBAGE, media_type="application/json")(request.scope, request.receive, request.send)
+    """The head as it is, but for the length, and garbage for a body: what was asked for has happened all the same."""
+    garbage = GARBAGE
+
+    async def send(message: Message) -> None:
+        nonlocal garbage
+        if message["type"] == "http.response.start":
+            if message["status"] == 304:  # has no body that could be garbage
+                garbage = b""
+            headers = [pair for pair in message.get("headers", ()) if pair[0] != b"content-length"]
+            message = {**message, "headers": headers}
+        else:
+            message, garbage = {**message, "body": garbage}, b""
+        await request.send(message)
+
+    await request.app(request.scope, request.receive, send)
     return True
 
 
