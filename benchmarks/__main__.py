@@ -23,6 +23,7 @@ from . import (
     bars_identity,
     bars_memory,
     bars_refresh,
+    bars_server,
     bars_start,
     bars_tracking,
     bars_web,
@@ -39,6 +40,7 @@ BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
     **bars_batch.BARS,
     **bars_identity.BARS,
     **bars_web.BARS,
+    **bars_server.BARS,
 }
 PACKAGES = (
     "openfeature-kameleoon",
@@ -49,6 +51,8 @@ PACKAGES = (
     "Django",
     "Flask",
     "fastapi",
+    "starlette",
+    "uvicorn",
 )
 HEADINGS = ("no", "what", "unit", "bar", "stretch", "figure", "verdict", "peer")
 

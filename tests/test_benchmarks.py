@@ -19,7 +19,7 @@ from openfeature_kameleoon.datafile.index import DataFileIndex
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import __main__ as command
-from benchmarks import anchors, bars_delivery, bars_identity, bars_tracking, bars_web, data, producing
+from benchmarks import anchors, bars_delivery, bars_identity, bars_server, bars_tracking, bars_web, data, producing
 from benchmarks.arrivals import Arrival, Tally, tally, visitor_code, whole_at
 from benchmarks.bars_tracking import Delivery
 from benchmarks.loopback import Loopback, served
@@ -37,7 +37,7 @@ from benchmarks.measure import (
 )
 from benchmarks.web_apps import FRAMEWORKS
 
-MEASURED = set(range(1, 27))
+MEASURED = set(range(1, 28))
 
 
 # --- judging ------------------------------------------------------------------------------------------------
@@ -119,12 +119,12 @@ def test_every_bar_that_is_claimed_has_a_measurement() -> None:
     assert set(command.BARS) == MEASURED
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("25-30", [25, 26])])
+@pytest.mark.parametrize(("text", "expected"), [("1-5,11", [1, 2, 3, 4, 5, 11]), ("24", [24]), ("25-30", [25, 26, 27])])
 def test_bars_are_chosen_by_number_and_range(text: str, expected: list[int]) -> None:
     assert command.bar_numbers(text) == expected
 
 
-@pytest.mark.parametrize("text", ["27", "0", "27-30", "one", ""])
+@pytest.mark.parametrize("text", ["28", "0", "28-30", "one", ""])
 def test_asking_for_no_bar_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--bars", text])
@@ -288,6 +288,16 @@ def test_rates_are_medians_of_runs_and_no_lost_event_is_averaged_away() -> None:
     ]
 
     assert bars_tracking.median(runs) == Delivery(200.0, 30.0, Tally(received=24, lost=1, duplicated=1))
+
+
+def test_the_bare_endpoint_answers_in_the_shape_of_an_evaluation() -> None:
+    with bars_server.opened(data.EXP3) as connections:
+        answers = {who: json.loads(each.answer) for who, each in connections.items()}
+        seconds = [each.turn(20) for each in connections.values()]
+
+    assert answers["ours"].keys() == answers["bare"].keys()
+    assert answers["ours"]["key"] == answers["bare"]["key"] == data.EXP3
+    assert min(seconds) > 0
 
 
 # --- the server and the programs ----------------------------------------------------------------------------
