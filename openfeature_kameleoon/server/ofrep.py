@@ -161,7 +161,7 @@ class Ofrep:
 
     def _answer(self, key: str, context: EvaluationContext) -> Answer:
         """A flag's natural value, as our provider has it."""
-        details = self._resolvers[self._type(key, context.attributes.get(VARIABLE_KEY))](key, context)
+        details = self._details(key, context)
         if details.error_code is not None:
             raise _Refused(details.error_code, details.error_message or "there is no value")
         metadata = details.flag_metadata
@@ -176,6 +176,13 @@ class Ofrep:
             return self._answer(key, context)
         except _Refused as refused:
             return refused.refusal(key)
+
+    def _details(self, key: str, context: EvaluationContext) -> FlagResolutionDetails[Any]:
+        details = self._resolvers[self._type(key, context.attributes.get(VARIABLE_KEY))](key, context)
+        if details.error_code is ErrorCode.TYPE_MISMATCH:  # variations hold values of several types: this has its own
+            others = (resolve(key, context) for resolve in self._resolvers.values())
+            return next((other for other in others if other.error_code is None), details)
+        return details
 
     def _type(self, key: str, variable_key: object) -> str:
         ruleset = self._site.client.live.current

@@ -36,6 +36,7 @@ ANSWERS = [
     Asked("methods", "object", [], ["card", {"name": "paypal"}], "TARGETING_MATCH"),
     Asked("no rules", "boolean", True, False, "STATIC", "off"),
     Asked("halves", "boolean", True, False, "SPLIT", "off"),
+    Asked("mixed", "string", "", "a text", "DEFAULT", "text"),
     Asked("a/b/c d", "string", "", "by path", "TARGETING_MATCH"),
 ]
 """What has a value for ``somebody``, whose plan is ``vip``."""
@@ -45,12 +46,14 @@ def of(key: str, kind: str, value: Any) -> Json:
     return flag(key, rule(sum(key.encode()), ("on", 1), segment_id=VIP), variables={"it": (kind, value)})
 
 
-def number_of(key: str, numbers: dict[str, float]) -> Json:
+def by_default(key: str, first: str, values: dict[str, tuple[str, Any]]) -> Json:
+    """A flag whose first variation is everybody's but for a few."""
     variations = [
-        {"key": name, "variables": [{"key": "it", "type": "NUMBER", "value": number}]}
-        for name, number in numbers.items()
+        {"key": name, "variables": [{"key": "it", "type": kind, "value": value}]}
+        for name, (kind, value) in values.items()
     ]
-    return flag(key, rule(99, ("half", 1), segment_id=GOLD), variations=variations, defaultVariationKey="ten")
+    few = rule(99, ([*values][-1], 1), segment_id=GOLD)
+    return flag(key, few, variations=variations, defaultVariationKey=first)
 
 
 DATA_FILE = as_bytes(
@@ -60,7 +63,8 @@ DATA_FILE = as_bytes(
         of("colour", "STRING", "rouge é 🙂"),
         of("size", "NUMBER", 5),
         of("ratio", "NUMBER", 0.25),
-        number_of("whole ratio", {"ten": 10, "half": 0.5}),
+        by_default("whole ratio", "ten", {"ten": ("NUMBER", 10), "half": ("NUMBER", 0.5)}),
+        by_default("mixed", "text", {"text": ("STRING", "a text"), "five": ("NUMBER", 5)}),
         of("layout", "JSON", '{"columns": [1, 2], "deep": {"er": null}}'),
         of("methods", "JSON", '["card", {"name": "paypal"}]'),
         flag("no rules"),
