@@ -31,6 +31,7 @@ OFREP_KEY = "KAMELEOON_OFREP_KEY"
 @click.option(
     "--ofrep-rate", metavar="NUMBER", type=click.FloatRange(0, min_open=True), help="OFREP requests a second."
 )
+@click.option("--open-control", is_flag=True, help="No token to stop and change it: for OpenFeature's TCK.")
 @click.option("--ofrep-key", envvar=OFREP_KEY, default="", hidden=True)
 @click.option("--token", envvar=TOKEN, default="", hidden=True)
 def serve(
@@ -43,6 +44,7 @@ def serve(
     values: str | None,
     events: str | None,
     ofrep_rate: float | None,
+    open_control: bool,
     ofrep_key: str,
     token: str,
 ) -> None:
@@ -73,6 +75,7 @@ def serve(
             events_path=None if events is None else Path(events),
             ofrep_key=ofrep_key,
             ofrep_rate=ofrep_rate,
+            opens_control=open_control,
         )
     except ValueError as error:
         fail(str(error))

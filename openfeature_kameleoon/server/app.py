@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .control import Control, Faults
+from .control import VERBS, Control, Faults
 from .guard import Application, Guard, is_loopback
 from .kameleoon import Kameleoon
 from .ofrep import Allowance, Ofrep
@@ -28,7 +28,9 @@ class Serving:
     ``host`` is where it will be bound; elsewhere than on this machine a token must be given, and reads need it, too.
     ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
     ``ofrep_key`` is a key that OFREP needs, besides the token; ``ofrep_rate`` is how many evaluations a client may ask
-    for in a second, or else 429. Raises ``ValueError`` for a place without a token.
+    for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token.
+
+    Raises ``ValueError`` for a place without a token.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Serving:
         events_path: Path | None = None,
         ofrep_key: str = "",
         ofrep_rate: float | None = None,
+        opens_control: bool = False,
     ) -> None:
         is_here = is_loopback(host)
         if not is_here and not token:
@@ -61,8 +64,14 @@ class Serving:
             *Control(site, self.tracked, self.faults).routes,
         ]
         names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
-        app = self.faults.around(Starlette(routes=routes))
-        self.app: Application = Guard(app, self.token, hosts=names, guards_reads=not is_here, ofrep_key=ofrep_key)
+        self.app: Application = Guard(
+            self.faults.around(Starlette(routes=routes)),
+            self.token,
+            hosts=names,
+            guards_reads=not is_here,
+            ofrep_key=ofrep_key,
+            unguarded=VERBS if opens_control else (),
+        )
 
     def close(self) -> None:
         """End what is open."""

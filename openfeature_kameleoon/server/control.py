@@ -27,7 +27,7 @@ from .overrides import Override
 from .site import Site
 from .tracked import Tracked
 
-__all__ = ["Control", "Fault", "Faults"]
+__all__ = ["VERBS", "Control", "Fault", "Faults"]
 
 ROUTES: Mapping[str, str] = {
     "data_file": "/v3/",
@@ -42,6 +42,15 @@ ROUTES: Mapping[str, str] = {
 
 STOPPED = (*OF_SDKS, OFREP)
 """Paths that answer nothing while the server is stopped."""
+
+VERBS = ("/start", "/stop", "/restart", "/change", "/reset")
+"""Those of the control API of OpenFeature's Provider TCK (open-feature/spec, Appendix F), each a POST."""
+
+DEFAULT = "default"
+"""The TCK's name of the one configuration that there is: the data file."""
+
+CHANGING_FLAG = "changing-flag"
+"""The TCK's name of the flag that it has changed."""
 
 RESTART_SECONDS = 5.0
 LONGEST_SECONDS = 600.0
@@ -272,22 +281,21 @@ class Control:
         self._tracked = tracked
         self._faults = faults
         self._starting: asyncio.TimerHandle | None = None
-        verbs = {
-            "/start": self._start,
-            "/stop": self._stop,
-            "/restart": self._restart,
-            "/change": self._change,
-            "/reset": self._reset,
-        }
+        verbs = (self._start, self._stop, self._restart, self._change, self._reset)
         self.routes = [
-            *(Route(path, verb, methods=["POST"]) for path, verb in verbs.items()),
+            *(Route(path, verb, methods=["POST"]) for path, verb in zip(VERBS, verbs, strict=True)),
             Route("/api/faults", self._tell_faults),
             Route("/api/faults", self._set_faults, methods=["PUT"]),
             Route("/api/faults", self._clear_faults, methods=["DELETE"]),
         ]
 
     async def _start(self, request: Request) -> Response:
+        """Answer, and as the data file says: what was changed is forgotten."""
+        configuration = request.query_params.get("config", DEFAULT)
+        if configuration != DEFAULT:
+            return _refusal(f"there is no configuration {configuration!r:.60}, but {DEFAULT} alone")
         self._start_now()
+        self._forget_overrides()
         return JSONResponse({"status": "started"})
 
     async def _stop(self, request: Request) -> Response:
@@ -296,7 +304,7 @@ class Control:
         return JSONResponse({"status": "stopped"})
 
     async def _restart(self, request: Request) -> Response:
-        """Stop, and start after so many seconds; the answer comes at once."""
+        """Stop, and start after so many seconds, with all that was changed; this is answered at once."""
         try:
             seconds = msgspec.convert(request.query_params.get("seconds", RESTART_SECONDS), Seconds, strict=False)
         except msgspec.ValidationError as error:
@@ -307,7 +315,10 @@ class Control:
         return JSONResponse({"status": "restarting", "seconds": seconds})
 
     async def _change(self, request: Request) -> Response:
-        """Give everybody the next variation of a flag: of ``flag``, or of the first that has several."""
+        """Give everybody another variation of a flag, and the default one the next time.
+
+        It is the flag that the parameter ``flag`` names, or that of the TCK, or else the first that has several.
+        """
         try:
             flag = self._flag_to_change(request.query_params.get("flag"))
             override = self._next(flag)
@@ -321,8 +332,7 @@ class Control:
         self._start_now()
         self._faults.set({})
         self._tracked.clear()
-        if self._site.overrides:
-            self._site.reset()
+        self._forget_overrides()
         store = self._site.client.evaluator.store
         if isinstance(store, MemoryVisitorStore):
             for visitor in list(store):
@@ -346,6 +356,10 @@ class Control:
         self._faults.set({})
         return _json({})
 
+    def _forget_overrides(self) -> None:
+        if self._site.overrides:
+            self._site.reset()
+
     def _start_now(self) -> None:
         if self._starting is not None:
             self._starting.cancel()
@@ -354,8 +368,8 @@ class Control:
 
     def _flag_to_change(self, wanted: str | None) -> FeatureFlag:
         index = self._site.client.ruleset.index
-        if wanted is not None:
-            return index.flag(wanted)
+        if wanted is not None or CHANGING_FLAG in index.flags:
+            return index.flag(CHANGING_FLAG if wanted is None else wanted)
         for key in index.flags:
             with contextlib.suppress(FeatureMalformed):  # it costs only itself
                 flag = index.flag(key)
@@ -365,11 +379,13 @@ class Control:
 
     def _next(self, flag: FeatureFlag) -> Override:
         keys = [variation.key for variation in flag.variations or ()]
+        default = flag.default_variation_key
+        others = [key for key in keys if key != default]
+        if not others:
+            raise FeatureNotFound(f"flag {flag.feature_key!r:.60} has no variation but its default one")
         override = self._site.overrides.get(flag.feature_key, Override())
-        now = override.variation or flag.default_variation_key
-        if not keys:
-            raise FeatureNotFound(f"flag {flag.feature_key!r:.60} has no variations to change between")
-        return replace(override, variation=keys[(keys.index(now) + 1) % len(keys)] if now in keys else keys[0])
+        is_back = override.variation == others[0] and default in keys
+        return replace(override, variation=default if is_back else others[0])
 
 
 def _json(content: object) -> Response:
@@ -377,4 +393,4 @@ def _json(content: object) -> Response:
 
 
 def _refusal(problem: str) -> Response:
-    return JSONResponse({"error": problem}, 400)
+    return JSONResponse({"message": problem}, 400)

@@ -58,6 +58,7 @@ class Guard:
 
     ``token`` is needed for writes, and with ``guards_reads`` for all but Kameleoon's protocol and the page. It comes as
     ``Authorization: Bearer`` or as ``X-API-Key``. ``ofrep_key`` is a second one, which opens OFREP and nothing else.
+    ``unguarded`` are paths that need none.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Guard:
         hosts: Collection[str] = (),
         guards_reads: bool = False,
         ofrep_key: str = "",
+        unguarded: Collection[str] = (),
     ) -> None:
         self._app = app
         self._token = token.encode()
         self._hosts = {host.lower() for host in hosts}
         self._guards_reads = guards_reads
         self._ofrep_key = ofrep_key.encode()
+        self._open = {*OPEN, *unguarded}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -112,7 +115,7 @@ class Guard:
             return 415, "send JSON, and say so: Content-Type: application/json"
         if path.startswith(OFREP):
             return self._refusal_of_ofrep(path, headers)
-        if (is_write or self._guards_reads) and path not in OPEN and not self._has_token(headers):
+        if (is_write or self._guards_reads) and path not in self._open and not self._has_token(headers):
             return 401, "the token is needed, which the server told when it started: Authorization: Bearer <token>"
         return None
 

@@ -22,7 +22,7 @@ from openfeature_kameleoon.datafile.freshness import StreamState
 from openfeature_kameleoon.datafile.streaming import EventStream
 from openfeature_kameleoon.errors import DataFileInvalid, RequestFailed
 from openfeature_kameleoon.server.app import Serving
-from openfeature_kameleoon.server.control import FAULTS, ROUTES, Fault
+from openfeature_kameleoon.server.control import FAULTS, ROUTES, VERBS, Fault
 from openfeature_kameleoon.server.overrides import Override
 from openfeature_kameleoon.server.run import LocalServer
 from openfeature_kameleoon.server.site import Site
@@ -48,10 +48,10 @@ FAILURES: dict[str, Json] = {
 DATA_FILE = as_bytes(data_file(flag("single", variations=[{"key": "off"}]), flag("f"), flag("g")))
 
 
-def serving() -> Serving:
+def serving(**settings: Any) -> Serving:
     site = Site("site")
     site.publish(DATA_FILE)
-    return Serving(site, token="the-token", visitors={"v": PLAN}, values={"k": 5})
+    return Serving(site, token="the-token", visitors={"v": PLAN}, values={"k": 5}, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,29 @@ def test_a_change_gives_everybody_another_variation(server: LocalServer) -> None
     assert command(server, "/change")["variation"] == "off"
     assert evaluated(server) is False
     assert evaluated(server, "g") is True
+    assert command(server, "/change")["variation"] == "on"
+
+
+def test_a_change_is_of_the_tcks_flag_if_there_is_one_and_between_two_values(site: Site, server: LocalServer) -> None:
+    three = [{"key": key} for key in ("bar", "foo", "baz")]
+    changing = flag("changing-flag", variations=three, defaultVariationKey="foo")
+    site.publish(as_bytes(data_file(flag("f"), changing)))
+
+    variations = [command(server, "/change")["variation"] for _ in range(4)]
+
+    site.publish(DATA_FILE)
+    assert variations == ["bar", "foo", "bar", "foo"]
+
+
+def test_a_change_outlives_an_outage_but_no_start(server: LocalServer) -> None:
+    command(server, "/change")
+    command(server, "/restart?seconds=0")
+    wait_until(lambda: evaluated(server) is True)
+
+    command(server, "/start?config=default")
+    assert evaluated(server) is False
+
+    assert ask(server, "/start?config=tls", "POST", authorization=TOKEN).status == 400
 
 
 def test_a_change_leaves_what_else_is_overridden(site: Site, server: LocalServer) -> None:
@@ -168,7 +191,7 @@ def test_a_change_leaves_what_else_is_overridden(site: Site, server: LocalServer
 def test_a_change_of_what_is_not_there_is_refused(server: LocalServer, flag_key: str) -> None:
     reply = ask(server, f"/change?flag={flag_key.replace(' ', '%20')}", "POST", authorization=TOKEN)
 
-    assert (reply.status, "not in the data file" in json.loads(reply.body)["error"]) == (400, True)
+    assert (reply.status, "not in the data file" in json.loads(reply.body)["message"]) == (400, True)
 
 
 def test_a_change_needs_a_flag_that_can_change(site: Site, server: LocalServer) -> None:
@@ -198,10 +221,19 @@ def test_a_reset_is_as_at_the_start(site: Site, server: LocalServer) -> None:
     assert "v" not in site.client.evaluator.store
 
 
-@pytest.mark.parametrize("verb", ["/start", "/stop", "/restart", "/change", "/reset"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_the_verbs_are_for_those_who_have_the_token(server: LocalServer, verb: str) -> None:
     assert ask(server, verb, "POST").status == 401
     assert ask(server, verb, authorization=TOKEN).status == 405
+
+
+def test_the_verbs_alone_may_be_open_to_whoever_may_ask() -> None:
+    with LocalServer(serving(opens_control=True)) as server:
+        verbs = [ask(server, verb, "POST").status for verb in VERBS]
+        faults = ask(server, "/api/faults", "DELETE").status
+        from_a_page = ask(server, "/stop", "POST", origin="https://example.com").status
+
+    assert (verbs, faults, from_a_page) == ([200] * 5, 401, 403)
 
 
 # What faults may be ---------------------------------------------------------------------------------------------------
@@ -232,7 +264,7 @@ def test_a_fault_that_cannot_be_is_refused_and_those_before_stay(server: LocalSe
     reply = ask(server, "/api/faults", "PUT", body, authorization=TOKEN)
 
     assert reply.status == 400
-    assert json.loads(reply.body)["error"]
+    assert json.loads(reply.body)["message"]
     assert command(server, "/api/faults", "GET") == {"token": {"status": 503}}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
@@ -27,6 +28,7 @@ from openfeature_kameleoon.server.overrides import Override
 from openfeature_kameleoon.server.run import LocalServer
 from openfeature_kameleoon.server.site import Site
 from tests.chaos import wait_until
+from tests.cli.running import process
 from tests.clock import FakeClock
 from tests.server.asking import Reply, ask
 from tests.server.ofrep_site import ANSWERS, CONTEXT, DATA_FILE, DISABLED, Asked
@@ -343,6 +345,23 @@ def test_allowances_of_ever_more_clients_take_no_more_memory() -> None:
         allowance.take(str(number))
 
     assert len(allowance._buckets) == MOST_CLIENTS
+
+
+def test_the_command_takes_key_and_rate(tmp_path: Path) -> None:
+    path = tmp_path / "flags.json"
+    path.write_bytes(DATA_FILE)
+    serve = ("-m", "openfeature_kameleoon.cli", "serve", "--data-file", str(path), "--port", "0")
+
+    with process(*serve, "--ofrep-key", KEY, "--ofrep-rate", "0.1") as program:
+        assert program.stderr is not None
+        url = f"{program.stderr.readline().split()[-1]}{FLAGS}/plain"
+        keys = ["wrong", KEY, KEY]
+        statuses = [
+            requests.post(url, headers={"X-API-Key": key}, json={"context": CONTEXT}).status_code for key in keys
+        ]
+        program.terminate()
+
+    assert statuses == [403, 200, 429]
 
 
 # Python's stock client ------------------------------------------------------------------------------------------------
