@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .control import VERBS, Control, Faults
+from .control import VERBS, Control
+from .faults import Faults
 from .guard import Application, Guard, is_loopback
 from .kameleoon import Kameleoon
 from .ofrep import Allowance, Ofrep

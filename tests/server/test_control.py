@@ -22,7 +22,8 @@ from openfeature_kameleoon.datafile.freshness import StreamState
 from openfeature_kameleoon.datafile.streaming import EventStream
 from openfeature_kameleoon.errors import DataFileInvalid, RequestFailed
 from openfeature_kameleoon.server.app import Serving
-from openfeature_kameleoon.server.control import FAULTS, ROUTES, VERBS, Fault
+from openfeature_kameleoon.server.control import VERBS
+from openfeature_kameleoon.server.faults import FAULTS, ROUTES, Fault
 from openfeature_kameleoon.server.overrides import Override
 from openfeature_kameleoon.server.run import LocalServer
 from openfeature_kameleoon.server.site import Site
