@@ -60,6 +60,8 @@ class Kameleoon:
         return Response(served.raw, headers=headers, media_type="application/json")
 
     async def _stream(self, request: Request) -> Response:
+        if request.method == "HEAD":  # which would wait for an end that does not come
+            return Response(media_type="text/event-stream", headers=STREAM_HEADERS)
         return StreamingResponse(self.streams.stream(), media_type="text/event-stream", headers=STREAM_HEADERS)
 
     async def _events(self, request: Request) -> Response:

@@ -265,3 +265,9 @@ def test_refusals_are_told_on_one_line_without_what_was_sent(
     messages = [record.getMessage() for record in caplog.records if record.name.endswith("guard")]
     assert messages
     assert all(message.isprintable() and "evil" not in message for message in messages)
+
+
+def test_asking_for_the_head_of_a_stream_comes_to_an_end(server: LocalServer) -> None:
+    reply = ask(server, "/sse", "HEAD")
+
+    assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
