@@ -15,7 +15,6 @@ from .errors import ConfigException, ConfigFileNotFound
 __all__ = ["parse", "read_text"]
 
 _MAX_FILE_BYTES = 1 << 20
-_MAX_NODES = 20_000  # a megabyte of commas would take PyYAML eleven seconds
 _YAML = "tag:yaml.org,2002:"
 _PLAIN_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
@@ -62,32 +61,16 @@ def parse(raw: bytes, take: Callable[[Mapping[object, object]], dict[str, object
 
 
 def _document(text: str) -> object:
-    """The YAML document as plain data: no aliases, anchors or tags, no key twice, no surprising types."""
-    import yaml  # noqa: PLC0415  # as in _parse
+    """The YAML document as plain data, without surprising types."""
+    import yaml  # noqa: PLC0415  # as in parse
 
-    class Loader(yaml.SafeLoader):
-        nodes = 0
+    from .plain_yaml import PlainLoader  # noqa: PLC0415  # as in parse
 
-        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-            event = self.peek_event()  # type: ignore[no-untyped-call]  # left out by the stubs
-            self.nodes += 1
-            if self.nodes > _MAX_NODES:
-                raise yaml.MarkedYAMLError(problem="too many entries", problem_mark=event.start_mark)
-            if isinstance(event, yaml.AliasEvent) or event.anchor or event.tag:
-                problem = "aliases (*), anchors (&) and tags (!) are not allowed; quote text that begins so"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-            node = super().compose_node(parent, index)
-            if isinstance(node, yaml.ScalarNode):
-                node.tag = _plain_tag(node.tag, node.value)
+    class Loader(PlainLoader):
+        def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+            node = super().compose_scalar_node(anchor)
+            node.tag = _plain_tag(node.tag, node.value)
             return node
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen = set()
-            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem="this key is there twice", problem_mark=key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
 
     return yaml.load(text, Loader=Loader)
 

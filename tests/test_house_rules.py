@@ -45,10 +45,11 @@ LAYERS = (
         *("visitors.remote", "visitors.remote_answer", "visitors.simulation"),
         *("visitors.stored_form", "visitors.field_changes"),
         *("datafile.__init__", "datafile.model", "datafile.index", "datafile.changes", "datafile.scan"),
+        "flag_file",
     ),
     (
         *("transport", "configuration", "configuration_file", "settings", "errors", "clock", "forking", "protocol"),
-        *("cookies", "ending", "under_uwsgi"),
+        *("cookies", "ending", "plain_yaml", "under_uwsgi"),
         *("events", "kameleoon_logger", "off_loop", "outages"),
     ),
 )
