@@ -23,9 +23,19 @@ from ..errors import DataFileInvalid, KameleoonError
 from ..transport.foreign_text import printable
 from .freshness import Manner, StreamStatus
 
-__all__ = ["NOT_MODIFIED", "Fetched", "FileSource", "News", "NotModified", "Source", "UpdateStream"]
+__all__ = [
+    "FLAG_FILE_SUFFIXES",
+    "NOT_MODIFIED",
+    "Fetched",
+    "FileSource",
+    "News",
+    "NotModified",
+    "Source",
+    "UpdateStream",
+]
 
 MAX_BYTES = 32 << 20
+FLAG_FILE_SUFFIXES = (".yaml", ".yml")
 
 
 class NotModified(Enum):
@@ -124,6 +134,7 @@ class FileSource:
 
     Never yields a file that changed while it was read, is no regular file or is larger than ``max_bytes``.
     A content that was refused is not read again, but refused for the same reason, until it changes.
+    One whose name ends in .yaml or .yml is a flag file, and yields the data file that it stands for.
     """
 
     manner = Manner(origin="file", patience=2, stale_after=inf, stale_after_problem=0.0, may_lag=False)
@@ -154,10 +165,22 @@ class FileSource:
             is_settled = abs(self._clock.time() - signature.modified_ns / 1e9) > FILE_CLOCK_TICK_SECONDS
             self._seen = (signature if is_settled else None, version)
             if version != self._judged:
-                return Fetched(raw, version)
+                return self._fetched(raw, version)
         if self._problem is not None:
             raise DataFileInvalid(self._problem.message)
         return NOT_MODIFIED
+
+    def _fetched(self, raw: bytes, version: str) -> Fetched:
+        if self.path.suffix.lower() not in FLAG_FILE_SUFFIXES:
+            return Fetched(raw, version)
+        # Imported here: who has a data file in JSON does not pay for a YAML parser.
+        from ..flag_file import as_json  # noqa: PLC0415
+
+        try:
+            return Fetched(as_json(raw), version)
+        except DataFileInvalid as problem:
+            self._judged, self._problem = version, problem
+            raise
 
     def judged(self, fetched: Fetched, problem: DataFileInvalid | None) -> None:
         """Remember the verdict on this content."""

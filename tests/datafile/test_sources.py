@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,10 +15,12 @@ from random import Random
 
 import pytest
 
+from openfeature_kameleoon import flag_file
 from openfeature_kameleoon.clock import SYSTEM_CLOCK
 from openfeature_kameleoon.datafile.polling import PollingSource
 from openfeature_kameleoon.datafile.sources import NOT_MODIFIED, Fetched, FileSource
 from openfeature_kameleoon.errors import DataFileInvalid, KameleoonError, RequestFailed
+from openfeature_kameleoon.flag_file import as_json
 from openfeature_kameleoon.protocol import SDK_VERSION
 from openfeature_kameleoon.transport.http import Http
 from openfeature_kameleoon.transport.urls import Endpoints
@@ -220,6 +224,68 @@ def test_a_file_is_looked_at_often_enough_for_changes_to_show_within_a_second(pa
 
 def test_any_problem_of_a_file_at_the_start_is_fatal(path: Path) -> None:
     assert FileSource(path).is_fatal(DataFileInvalid("missing"))
+
+
+# --- a flag file --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["flags.yaml", "flags.yml", "FLAGS.YAML"])
+def test_a_flag_file_yields_the_data_file_that_it_stands_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("flags: {new_checkout: true}", encoding="utf-8")
+    source = FileSource(path)
+
+    [flag] = json.loads(accepted(source))["featureFlags"]
+
+    assert (flag["featureKey"], flag["defaultVariationKey"]) == ("new_checkout", "on")
+    assert source.fetch(5.0) is NOT_MODIFIED
+
+
+def test_a_flag_file_that_is_edited_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text("flags: {new_checkout: true}", encoding="utf-8")
+    source = FileSource(path)
+    accepted(source)
+
+    replace(path, b"flags: {new_checkout: false}")
+
+    assert json.loads(accepted(source))["featureFlags"][0]["defaultVariationKey"] == "off"
+
+
+def test_a_flag_file_that_is_wrong_is_read_once_and_refused_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text("flags: {new_checkout: 5}", encoding="utf-8")
+    source = FileSource(path)
+    readings: list[bytes] = []
+
+    def noted(raw: bytes) -> bytes:
+        readings.append(raw)
+        return as_json(raw)
+
+    monkeypatch.setattr(flag_file, "as_json", noted)
+
+    for _ in range(3):
+        with pytest.raises(DataFileInvalid, match=r"wrong at flags\.new_checkout: "):
+            source.fetch(5.0)
+    replace(path, b"flags: {new_checkout: true}")
+
+    assert b'"new_checkout"' in accepted(source)
+    assert len(readings) == 2
+
+
+def test_only_a_flag_file_loads_a_yaml_parser(path: Path) -> None:
+    program = f"""
+import sys
+from openfeature_kameleoon import KameleoonClient, KameleoonClientConfiguration
+
+configuration = KameleoonClientConfiguration(data_file={str(path)!r}, multi_threading=False)
+with KameleoonClient("a8st4f59bj", configuration_object=configuration) as client:
+    assert client.wait_init()
+assert "yaml" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 # --- the network --------------------------------------------------------------------------------------------
