@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import KameleoonError
 from ..transport.foreign_text import printable
 from .assign import assign
+from .convert import convert
 from .demo import demo
 from .evaluate import evaluate
 from .explain import explain
@@ -70,5 +71,5 @@ def command_line(context: click.Context, verbose: bool) -> None:
         logger.propagate = propagates
 
 
-for command in (demo, evaluate, explain, flags, validate, assign, serve, status):
+for command in (demo, evaluate, explain, flags, validate, convert, assign, serve, status):
     command_line.add_command(command)

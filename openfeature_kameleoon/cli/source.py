@@ -31,7 +31,11 @@ EITHER = ("data_file", "site_code")
 
 OPTIONS = (
     click.option(
-        "--data-file", metavar="PATH|URL", envvar="KAMELEOON_DATA_FILE", show_envvar=True, help="A data file."
+        "--data-file",
+        metavar="PATH|URL",
+        envvar="KAMELEOON_DATA_FILE",
+        show_envvar=True,
+        help="A data file; on disk, or a flag file in YAML.",
     ),
     click.option(
         "--site-code",
