@@ -255,11 +255,16 @@ class ChaosServer:
 
 
 def _read_request(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> Received | None:
+    """The next request; ``None`` when the client leaves, in the middle of one too: that was not asked."""
     first = readline().decode("latin-1").split()
     if len(first) != 3:
         return None
-    headers = {}
-    while line := readline().strip().decode("latin-1"):
+    headers: dict[str, str] = {}
+    while line := readline().decode("latin-1").strip("\n"):
+        if line == "\r":
+            length = int(headers.get("content-length", 0))
+            body = read(length)
+            return Received(first[0], first[1], headers, body) if len(body) == length else None
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return Received(first[0], first[1], headers, read(int(headers.get("content-length", 0))))
+    return None
