@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
-import msgspec
 from rich.text import Text
 from rich.tree import Tree
 
@@ -16,10 +15,7 @@ from .output import as_json, console, foreign, output_option, write_json
 from .source import Source, source_options
 from .visitor import visitor_options, warn_of_unused
 
-__all__ = ["explain", "explanation_tree", "segment_name"]
-
-AGAINST = ("does not", "not ", "matches nobody", "none", "blocked", "no rule", "the flag is off")
-"""How outcomes begin that are a no."""
+__all__ = ["explain", "explanation_tree"]
 
 LONGEST_TEXT = 300
 
@@ -62,7 +58,7 @@ def explanation_tree(explanation: Explanation, index: DataFileIndex) -> Tree:
 
 def _add(tree: Tree, steps: list[Step], index: DataFileIndex) -> None:
     for step in steps:
-        style = "yellow" if step.outcome.startswith(AGAINST) else "green"
+        style = "yellow" if step.is_against else "green"
         name, facts = _named(step, index)
         line = Text.assemble(name, ": ", foreign(step.outcome, style))
         told = ", ".join(facts)
@@ -76,7 +72,7 @@ def _named(step: Step, index: DataFileIndex) -> tuple[Text, Iterator[str]]:
     facts: Mapping[str, Any] = {name: value for name, value in step.facts.items() if value not in (None, "")}
     name = Text(step.name)
     if step.name in ("rule", "segment") and "id" in facts:
-        known = segment_name(index, facts["id"]) if step.name == "segment" else None
+        known = index.segment_name(facts["id"]) if step.name == "segment" else None
         name = foreign(f"{step.name} {facts['id']}" + (f" {as_json(known)}" if known else ""))
     elif step.name.startswith("condition "):
         name = foreign(_condition(step.name.removeprefix("condition "), facts, index))
@@ -105,18 +101,3 @@ def _shown(fact: str, value: object) -> str:
     if fact == "seen" and value == "nothing":  # the engine's word for it, not a text that was seen
         return "nothing"
     return f"{value:.4f}" if isinstance(value, float) and value != round(value, 4) else as_json(value)
-
-
-class _Named(msgspec.Struct):
-    name: str | None = None
-
-
-def segment_name(index: DataFileIndex, segment_id: int) -> str | None:
-    """What a segment is called in Kameleoon's app, if the data file says."""
-    text = index.segments.get(segment_id)
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text, type=_Named).name
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # whoever asks for the segment is told
-        return None

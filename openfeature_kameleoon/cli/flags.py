@@ -14,7 +14,6 @@ from ..engine.evaluation import DELIVERY, EXPERIMENT
 from ..engine.ruleset import Ruleset
 from ..errors import FeatureMalformed
 from ..transport.foreign_text import printable
-from .explain import segment_name
 from .output import as_json, console, foreign, output_option, table, write_json
 from .source import Source, source_options
 
@@ -78,7 +77,7 @@ def _rule(rule: Rule, index: DataFileIndex) -> dict[str, Any]:
         "exposition": rule.exposition,
         "experiment_id": rule.experiment_id,
         "segment_id": rule.segment_id or None,
-        "segment": segment_name(index, rule.segment_id) if rule.segment_id else None,
+        "segment": index.segment_name(rule.segment_id) if rule.segment_id else None,
         "shares": [
             {"variation": entry.variation_key, "share": entry.exposition}
             for entry in rule.variation_by_exposition or ()

@@ -18,6 +18,7 @@ from .model import (
     FeatureFlag,
     FlagHeader,
     Holdout,
+    Named,
     Number,
     Remains,
     Segment,
@@ -44,6 +45,7 @@ _read_flag_header = msgspec.json.Decoder(FlagHeader).decode
 _read_flag = msgspec.json.Decoder(FeatureFlag).decode
 _read_segment = msgspec.json.Decoder(Segment).decode
 _read_experiment = msgspec.json.Decoder(Experiment).decode
+_read_name = msgspec.json.Decoder(Named).decode
 _read_remains = msgspec.json.Decoder(Remains).decode
 
 _DECODING_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -146,6 +148,13 @@ class DataFileIndex:
             return _read_segment(text)
         except _DECODING_ERRORS as error:
             raise FeatureMalformed(f"segment {segment_id} does not decode: {error}") from error
+
+    def segment_name(self, segment_id: int) -> str | None:
+        """What a segment is called in Kameleoon's app, if the data file says."""
+        try:
+            return _read_name(self.segments.get(segment_id, b"{}")).name
+        except _DECODING_ERRORS:  # whoever asks for the segment is told
+            return None
 
     def references(self, segment_id: int) -> Iterator[tuple[str, int]]:
         """The segments and flags that a segment's conditions name: the condition's type and the id."""

@@ -21,6 +21,7 @@ __all__ = [
     "FeatureFlag",
     "FlagHeader",
     "Holdout",
+    "Named",
     "Number",
     "Raw",
     "Remains",
@@ -96,6 +97,12 @@ class Segment(Wire, frozen=True):
     id: Number | str = -1
     conditions_data: ConditionsData | None = None
     audience_tracking: bool | None = False
+
+
+class Named(Wire, frozen=True):
+    """What an element is called, for people."""
+
+    name: str | None = None
 
 
 class Rule(Wire, frozen=True):

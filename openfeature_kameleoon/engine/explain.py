@@ -24,6 +24,10 @@ from .targeting import Leaf, Node, Tree
 __all__ = ["Explanation", "Step", "explain", "walk"]
 
 
+AGAINST = ("does not", "not ", "matches nobody", "none", "blocked", "no rule", "the flag is off")
+"""How outcomes begin that are a no."""
+
+
 @dataclass(slots=True)
 class Step:
     """One thing that was looked at: its name, what came of it, the facts seen, and the steps inside it."""
@@ -32,6 +36,11 @@ class Step:
     outcome: str
     facts: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def is_against(self) -> bool:
+        """Whether the outcome is a no."""
+        return self.outcome.startswith(AGAINST)
 
     def as_dict(self) -> dict[str, Any]:
         """The step as plain data, for JSON."""
