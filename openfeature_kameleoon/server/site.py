@@ -19,6 +19,8 @@ from ..client import KameleoonClient
 from ..clock import SYSTEM_CLOCK, Clock
 from ..configuration import KameleoonClientConfiguration
 from ..datafile.freshness import Manner
+from ..datafile.index import EMPTY, DataFileIndex
+from ..datafile.model import FeatureFlag
 from ..datafile.sources import NOT_MODIFIED, Fetched, NotModified
 from ..errors import DataFileInvalid, KameleoonError
 from .overrides import Members, Override, checked, overridden
@@ -89,6 +91,7 @@ class Site:
         self.served: Served | None = None
         self.overrides: dict[str, Override] = {}
         self._base: Members = {}
+        self._declared: tuple[Members, DataFileIndex] = {}, EMPTY
         self._last_second = 0
         self._changing = threading.Lock()
         self._listeners: list[Callable[[Served], object]] = []
@@ -96,6 +99,17 @@ class Site:
     def listen(self, listener: Callable[[Served], object]) -> None:
         """Have it called whenever something else is served."""
         self._listeners.append(listener)
+
+    def flag(self, flag_key: str) -> FeatureFlag:
+        """A flag as the data file has it. Raises ``FeatureNotFound`` and ``FeatureMalformed``."""
+        if flag_key not in self.overrides:
+            return self.client.ruleset.index.flag(flag_key)
+        base, index = self._declared
+        if base is not self._base:
+            base = self._base
+            index = DataFileIndex.read(msgspec.json.encode(base), previous=self.client.ruleset.index)
+            self._declared = base, index
+        return index.flag(flag_key)
 
     def publish(self, raw: bytes) -> None:
         """Serve another data file; overrides stay as far as its flags have what they speak of.
@@ -112,7 +126,7 @@ class Site:
 
         Raises ``FeatureNotFound``, ``FeatureMalformed`` and ``ConfigSettingInvalid``, and nothing changes.
         """
-        checked(override, self.client.ruleset.index.flag(flag_key))
+        checked(override, self.flag(flag_key))
         with self._changing:
             self._serve(self._base, {**self.overrides, flag_key: override})
 
