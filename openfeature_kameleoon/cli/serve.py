@@ -81,6 +81,7 @@ def serve(
         fail(str(error))
     watched = WatchedFile(data_file, site)
     watched.start()
+    serving.inspector.source = lambda: (data_file, watched.problem)
     server = LocalServer(serving, host=host, port=port)
     try:
         server.start()

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from .control import VERBS, Control
 from .faults import Faults
 from .guard import Application, Guard, is_loopback
+from .inspector import Inspector
 from .kameleoon import Kameleoon
 from .ofrep import Allowance, Ofrep
 from .site import Site
@@ -57,12 +58,14 @@ class Serving:
         self.kameleoon = Kameleoon(site, self.tracked, visitors, values)
         self.ofrep = Ofrep(site, None if ofrep_rate is None else Allowance(ofrep_rate))
         self.faults = Faults({"stream": self.kameleoon.streams, "ofrep": self.ofrep.streams})
+        self.inspector = Inspector(site, self.tracked, self.kameleoon.streams)
         routes = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
             *self.kameleoon.routes,
             *self.ofrep.routes,
             *Control(site, self.tracked, self.faults).routes,
+            *self.inspector.routes,
         ]
         names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
         self.app: Application = Guard(
@@ -79,6 +82,7 @@ class Serving:
         self.kameleoon.streams.end()
         self.ofrep.streams.end()
         self.faults.close()
+        self.inspector.streams.end()
         self.site.client.close()
         self.tracked.close()
 
