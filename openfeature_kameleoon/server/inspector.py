@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from openfeature.exception import ErrorCode
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -299,6 +299,8 @@ def _answered(evaluation: Evaluation, wanted: str | None) -> dict[str, Any]:
 async def _read(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.body(), type=kind)
+    except ClientDisconnect:  # also the guard's way to end one that is too long
+        raise BadRequest("the body has no end, or is too long") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"the body is not what is expected: {error}") from error
 
