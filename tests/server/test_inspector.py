@@ -176,25 +176,22 @@ def test_an_explanation_has_the_answer_and_every_step(server: LocalServer) -> No
     assert (condition["title"], condition["facts"]["seen"]) == ('plan is "pro"', "pro")
 
 
-@pytest.mark.parametrize(
-    ("key", "code", "context", "error"),
-    [
-        ("nowhere", "ada", {}, "FLAG_NOT_FOUND"),
-        ("new_checkout", "", {}, "TARGETING_KEY_MISSING"),
-        ("new_checkout", "a\nb", {}, "INVALID_CONTEXT"),
-        ("new_checkout", "a" * 256, {}, "INVALID_CONTEXT"),
-        ("new_checkout", "ada", {"device": {"deviceType": "SPOON"}}, "INVALID_CONTEXT"),
-        ("new_checkout", "ada", {"variableKey": "none"}, "FLAG_NOT_FOUND"),
-        ("new_checkout", "ada", {"variableKey": 5}, "INVALID_CONTEXT"),
-    ],
-)
-def test_what_an_sdk_could_not_answer_is_told_as_it_would_be(
-    server: LocalServer, key: str, code: str, context: Json, error: str
-) -> None:
-    answer = explained(server, key, code, **context)
+ERRORS: list[tuple[str, str, Json, str]] = [
+    ("nowhere", "ada", {}, "FLAG_NOT_FOUND"),
+    ("new_checkout", "", {}, "TARGETING_KEY_MISSING"),
+    ("new_checkout", "a\nb", {}, "INVALID_CONTEXT"),
+    ("new_checkout", "a" * 256, {}, "INVALID_CONTEXT"),
+    ("new_checkout", "ada", {"device": {"deviceType": "SPOON"}}, "INVALID_CONTEXT"),
+    ("new_checkout", "ada", {"variableKey": "none"}, "FLAG_NOT_FOUND"),
+    ("new_checkout", "ada", {"variableKey": 5}, "INVALID_CONTEXT"),
+]
 
-    assert (answer["errorCode"], answer["reason"], answer["value"]) == (error, "ERROR", None)
-    assert answer["error"]
+
+def test_what_an_sdk_could_not_answer_is_told_as_it_would_be(server: LocalServer) -> None:
+    answers = [explained(server, key, code, **context) for key, code, context, _ in ERRORS]
+
+    assert [answer["errorCode"] for answer in answers] == [error for *_, error in ERRORS]
+    assert all(answer["reason"] == "ERROR" and answer["error"] and answer["value"] is None for answer in answers)
 
 
 def test_a_flag_that_is_off_leaves_the_value_to_the_caller(server: LocalServer) -> None:
@@ -239,36 +236,32 @@ def test_a_sample_stands_beside_what_is_configured(server: LocalServer) -> None:
 # --- requests that make no sense --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/api/explain", b"{", 400),
-        ("POST", "/api/explain", b"[" * 100_000, 400),
-        ("POST", "/api/explain", b'{"flag": "f", "visitorCode": "\xff"}', 400),
-        ("POST", "/api/explain", {"flag": "f"}, 400),
-        ("POST", "/api/explain", {"flag": "f", "visitorCode": "v", "more": 1}, 400),
-        ("POST", "/api/sample", {"flag": BUTTON, "count": 100_001}, 400),
-        ("POST", "/api/sample", {"flag": BUTTON, "count": 0}, 400),
-        ("POST", "/api/sample", {"flag": "nowhere"}, 404),
-        ("POST", "/api/sample", {"flag": "black_friday"}, 409),
-        ("POST", "/api/sample", {"flag": BUTTON, "context": {"device": 5}}, 422),
-        ("GET", "/api/events?after=x", None, 400),
-        ("GET", "/api/events?after=-1", None, 400),
-        ("GET", f"/api/events?most={'9' * 5000}", None, 400),
-        ("PUT", "/api/overrides/nowhere", {"enabled": True}, 404),
-        ("PUT", f"/api/overrides/{BUTTON}", {"variation": "none"}, 422),
-        ("PUT", f"/api/overrides/{BUTTON}", {"expositions": {"102": 1.5}}, 422),
-        ("PUT", f"/api/overrides/{BUTTON}", {"enabled": "yes"}, 400),
-        ("DELETE", "/api/overrides/nowhere", None, 404),
-    ],
-)
-def test_what_makes_no_sense_is_refused_in_words(
-    server: LocalServer, site: Site, method: str, path: str, body: object, status: int
-) -> None:
-    answer = call(server, path, method, body, status)
+REFUSED: list[tuple[str, str, object, int]] = [
+    ("POST", "/api/explain", b"{", 400),
+    ("POST", "/api/explain", b"[" * 100_000, 400),
+    ("POST", "/api/explain", b'{"flag": "f", "visitorCode": "\xff"}', 400),
+    ("POST", "/api/explain", {"flag": "f"}, 400),
+    ("POST", "/api/explain", {"flag": "f", "visitorCode": "v", "more": 1}, 400),
+    ("POST", "/api/sample", {"flag": BUTTON, "count": 100_001}, 400),
+    ("POST", "/api/sample", {"flag": BUTTON, "count": 0}, 400),
+    ("POST", "/api/sample", {"flag": "nowhere"}, 404),
+    ("POST", "/api/sample", {"flag": "black_friday"}, 409),
+    ("POST", "/api/sample", {"flag": BUTTON, "context": {"device": 5}}, 422),
+    ("GET", "/api/events?after=x", None, 400),
+    ("GET", "/api/events?after=-1", None, 400),
+    ("GET", f"/api/events?most={'9' * 5000}", None, 400),
+    ("PUT", "/api/overrides/nowhere", {"enabled": True}, 404),
+    ("PUT", f"/api/overrides/{BUTTON}", {"variation": "none"}, 422),
+    ("PUT", f"/api/overrides/{BUTTON}", {"expositions": {"102": 1.5}}, 422),
+    ("PUT", f"/api/overrides/{BUTTON}", {"enabled": "yes"}, 400),
+    ("DELETE", "/api/overrides/nowhere", None, 404),
+]
 
-    assert list(answer) == ["error"]
-    assert answer["error"]
+
+def test_what_makes_no_sense_is_refused_in_words(server: LocalServer, site: Site) -> None:
+    answers = [call(server, path, method, body, status) for method, path, body, status in REFUSED]
+
+    assert all(list(answer) == ["error"] and answer["error"] for answer in answers)
     assert site.overrides == {}
 
 
