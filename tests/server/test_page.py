@@ -226,7 +226,7 @@ def test_a_variation_is_forced_for_everybody_and_for_one(page: Page, site: Site)
 
     assert page.locator(".changes li > span").all_inner_texts() == ["everybody gets percent", "ada gets amount"]
     assert site.overrides[BADGE] == Override(variation="percent", visitors={"ada": "amount"})
-    page.locator(".changes button").last.click()
+    page.locator(".changes li button").last.click()
     result(page, "-15 %")
     assert site.overrides[BADGE] == Override(variation="percent")
 
