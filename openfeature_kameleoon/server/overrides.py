@@ -60,11 +60,17 @@ def overridden(members: Members, overrides: Mapping[str, Override]) -> Members:
     """The members of a data file in which the overrides are what its rules say."""
     if not overrides:
         return members
-    flags = msgspec.json.decode(members.get("featureFlags", b"[]"), type=list[msgspec.Raw])
-    segments: list[Any] = msgspec.json.decode(members.get("segments", b"[]"), type=list[msgspec.Raw])
+    try:
+        flags, others = (
+            msgspec.json.decode(members.get(name, b"[]"), type=list[msgspec.Raw] | None) or []
+            for name in ("featureFlags", "segments")
+        )
+    except msgspec.ValidationError:  # no lists: whoever reads the data file says so
+        return members
+    segments: list[Any] = list(others)
     number = FIRST_ID
     for place, text in enumerate(flags):
-        override = overrides.get(msgspec.json.decode(text, type=_Key).feature_key)
+        override = overrides.get(_key_of(text))
         if override is not None and _fits(override, text):
             flag = msgspec.json.decode(text)
             own = list(_segments(override, number))
@@ -87,6 +93,14 @@ def _fits(override: Override, flag: msgspec.Raw) -> bool:
 
 class _Key(msgspec.Struct, rename="camel"):
     feature_key: str = ""
+
+
+def _key_of(flag: msgspec.Raw) -> str:
+    """The flag's key; empty for what is no flag at all, which costs nobody else anything."""
+    try:
+        return msgspec.json.decode(flag, type=_Key).feature_key
+    except msgspec.ValidationError:
+        return ""
 
 
 def _segments(override: Override, number: int) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -140,7 +140,7 @@ class Site:
         now = int(self._clock.time() * 1000)
         timestamp = now if self.served is None else max(now, self.served.timestamp + 1)  # SDKs refuse what is older
         members = overridden(base, overrides)
-        settings = msgspec.json.decode(base.get("configuration", b"{}")) or {}
+        settings = _settings(base)
         changed: dict[str, Any] = {
             "dateModified": timestamp,
             "configuration": {**settings, "realTimeUpdate": True, "dataApiDomain": None},
@@ -166,3 +166,10 @@ def _members(raw: bytes) -> Members:
         return msgspec.json.decode(raw, type=Members)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataFileInvalid(f"the data file is no JSON object: {error}") from error
+
+
+def _settings(members: Members) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(members.get("configuration", b"{}"), type=dict[str, Any] | None) or {}
+    except msgspec.ValidationError as error:
+        raise DataFileInvalid(f"the data file's member 'configuration' does not decode: {error}") from error
