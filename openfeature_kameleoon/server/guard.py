@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..transport.foreign_text import printable
 
-__all__ = ["Guard", "is_loopback"]
+__all__ = ["MOST_HEADER_BYTES", "Guard", "is_loopback"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+MOST_HEADER_BYTES = 32 << 10
 MOST_BODY_BYTES = 4 << 20
 BODY_SECONDS = 30.0
 
@@ -96,6 +97,8 @@ class Guard:
 
     def _refusal(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> tuple[int, str] | None:
         path, method = scope["path"], scope["method"]
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
+            return 431, f"headers may have {MOST_HEADER_BYTES} bytes"  # h11 lets through more if they come at once
         if not self._is_ours(headers.get("host", "")):
             return 403, "this server goes by another name: Host is not one of its own (see --allowed-host)"
         origin = headers.get("origin")

@@ -8,15 +8,13 @@ import threading
 import uvicorn
 
 from .app import Serving
-from .guard import is_loopback
+from .guard import MOST_HEADER_BYTES, is_loopback
 from .impatience import ImpatientProtocol
 
 __all__ = ["LocalServer"]
 
 GRACE_SECONDS = 2
 """How long answers under way may take when the server ends."""
-
-MOST_HEADER_BYTES = 32 << 10
 
 
 class LocalServer:
