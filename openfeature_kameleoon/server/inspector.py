@@ -248,9 +248,11 @@ class Inspector:
     # What changes ---------------------------------------------------------------------------------------------------
 
     async def _stream(self, request: Request) -> Response:
+        headers = {**API_HEADERS, "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":  # which would wait for an end that does not come
+            return Response(media_type="text/event-stream", headers=headers)
         self._loop = asyncio.get_running_loop()
         first = event("state", self._state_now())
-        headers = {**API_HEADERS, "X-Accel-Buffering": "no"}
         return StreamingResponse(self.streams.stream(first), media_type="text/event-stream", headers=headers)
 
     def _changed(self, served: Served) -> None:

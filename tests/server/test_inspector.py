@@ -270,6 +270,7 @@ def test_reading_is_free_here_and_all_else_needs_the_token(server: LocalServer) 
         return ask(server, path, method, body).status
 
     assert [status("GET", path) for path in ("/", "/api/state", "/api/flags", "/api/events")] == [200] * 4
+    assert status("HEAD", "/api/stream") == 200
     assert [status("POST", path, b"{}") for path in ("/api/explain", "/api/sample")] == [401] * 2
     assert [status(method, f"/api/overrides/{BUTTON}", b"{}") for method in ("PUT", "DELETE")] == [401] * 2
 
