@@ -13,6 +13,7 @@ from ..client import KameleoonClient
 from ..context import new_data
 from ..datafile.model import IN_HOLDOUT, VariationByExposition
 from ..engine.evaluation import DELIVERY, CompiledFlag, CompiledRule
+from ..errors import FeatureEnvironmentDisabled
 from ..visitors.visitor import Visitor
 
 __all__ = ["MOST_VISITORS", "expected_split", "sample"]
@@ -23,13 +24,16 @@ MOST_VISITORS = 100_000
 def sample(client: KameleoonClient, flag_key: str, attributes: Mapping[str, Any], count: int) -> dict[str, Any]:
     """How many of ``count`` visitors with these attributes get which variation; the same ones each time.
 
-    Raises as ``KameleoonClient.assign`` does, and ``VisitorDataInvalid``.
+    Of a flag that is switched off, none. Raises ``FeatureNotFound``, ``FeatureMalformed`` and ``VisitorDataInvalid``.
     """
     ruleset = client.ruleset
     stranger = Visitor("sample", known=False)
     data = new_data(attributes, stranger, ruleset.index)
     codes = (f"sample-{number}" for number in range(count))
-    counts = Counter(client.assign(flag_key, ((code, data) for code in codes) if data else codes))
+    try:
+        counts = Counter(client.assign(flag_key, ((code, data) for code in codes) if data else codes))
+    except FeatureEnvironmentDisabled:
+        return {"count": 0, "variations": []}
     flag = ruleset.flag(flag_key)
     expected = expected_split(flag, client.evaluator.with_data(stranger, data, ruleset.index))
     keys = dict.fromkeys([*flag.answers.variations, *expected, *counts])
