@@ -77,12 +77,15 @@ class Serving:
             unguarded=VERBS if opens_control else (),
         )
 
-    def close(self) -> None:
-        """End what is open."""
+    def end_streams(self) -> None:
+        """End what would never end by itself, so that the server can."""
         self.kameleoon.streams.end()
         self.ofrep.streams.end()
         self.faults.close()
         self.inspector.streams.end()
+
+    def close(self) -> None:
+        """End what is open, once no request is under way any more."""
         self.site.client.close()
         self.tracked.close()
 

@@ -35,8 +35,8 @@ class Kameleoon:
         self.streams = Hub()
         self._site = site
         self._tracked = tracked
-        self._visitors = visitors or {}
-        self._values = values or {}
+        self._visitors = {} if visitors is None else visitors  # an empty one may be filled later
+        self._values = {} if values is None else values
         site.listen(self._announce)
         self.routes = [
             Route("/v3/{site_code}", self._data_file),

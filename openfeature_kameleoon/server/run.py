@@ -45,7 +45,7 @@ class LocalServer:
         config = uvicorn.Config(
             self.serving.app,
             http=ImpatientProtocol,
-            ws="none",
+            ws="none",  # otherwise it imports whatever package of WebSockets there is, and what that warns of
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             lifespan="off",
             log_config=None,
@@ -64,8 +64,9 @@ class LocalServer:
         """End, and wait for it: answers under way are given a moment. May be called twice."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
-            self.serving.close()
+            self.serving.end_streams()
             self._thread.join()
+            self.serving.close()
             self._server = self._thread = None
 
     def __enter__(self) -> LocalServer:
