@@ -34,7 +34,7 @@ class LocalServer:
         return f"{self.url}/#token={self.serving.token}"
 
     def start(self) -> None:
-        """Bind and begin to serve. Raises ``OSError`` if the address cannot be had."""
+        """Bind and begin to serve; returns once it does. Raises ``OSError`` if the address cannot be had."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listening = socket.create_server((self._host, self._port), family=family, backlog=2048)
         # Connections have it from the socket that listens: asyncio sets it only where socket.proto says TCP, which
@@ -54,11 +54,10 @@ class LocalServer:
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        self._server = server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listening]}, name="kameleoon-server", daemon=True
-        )
+        self._server = server = _Server(config)
+        self._thread = threading.Thread(target=server.run_on, args=(listening,), name="kameleoon-server", daemon=True)
         self._thread.start()
+        server.settled.wait()
 
     def stop(self) -> None:
         """End, and wait for it: answers under way are given a moment. May be called twice."""
@@ -75,3 +74,22 @@ class LocalServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class _Server(uvicorn.Server):
+    """One that tells when it has begun, or cannot: told to end before that, it would leave its socket open."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    def run_on(self, listening: socket.socket) -> None:
+        """Serve until told to end."""
+        try:
+            self.run([listening])
+        finally:
+            self.settled.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
