@@ -129,6 +129,7 @@ BY_OTHERS = {"celery_tasks.py": "celery --workdir examples --app celery_tasks wo
 
 IN_FOLDERS = {
     *("gunicorn_app/app.py", "gunicorn_app/gunicorn.conf.py", "offline_tests/test_checkout.py"),
+    *("server_tests/shop.py", "server_tests/test_shop.py"),  # test_testing.py
     *(f"shops/{shop.file}" for shop in SHOPS.values()),  # test_example_shops.py
 }
 
