@@ -1,4 +1,4 @@
-"""``demo``: the whole of it on a packaged data file, offline: OpenFeature's API, a hook, an explanation."""
+"""``demo``: the whole of it on a packaged data file, offline: OpenFeature's API, a hook, an explanation, a server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,6 +45,7 @@ NEXT = (
         "openfeature-kameleoon evaluate price_badge --visitor eve --context country=FR --data-file flags.json",
     ),
     ("and why", "openfeature-kameleoon explain price_badge --visitor eve --context country=FR --data-file flags.json"),
+    ("a server of your own, with a page that shows why", "openfeature-kameleoon serve --data-file flags.json"),
     ("your own site", "openfeature-kameleoon flags --site-code YOUR_SITE_CODE"),
 )
 
@@ -54,7 +56,8 @@ NEXT = (
 def demo(copy: str | None, output: str) -> None:
     """Show what it does, offline, on an invented shop.
 
-    Four visitors and their flags through OpenFeature's API, a logging hook at work, and an explanation.
+    Four visitors and their flags through OpenFeature's API, a logging hook at work, an explanation; with the extra
+    server, a change that arrives live and a conversion that is told.
     """
     packaged = resources.files("openfeature_kameleoon") / "demo" / "datafile.json"
     if copy is not None:
@@ -87,9 +90,12 @@ def demo(copy: str | None, output: str) -> None:
         key, code = EXPLAINED
         _title(screen, f"Why {code} gets this {key}")
         screen.print(explanation_tree(explanation, client.ruleset.index))
-        _title(screen, "What to try next")
-        for what, command in NEXT:
-            screen.print(Text.assemble((f"# {what}\n", "dim"), command), soft_wrap=True)
+    _title(screen, "A change while programs run, and what the server is told")
+    with resources.as_file(packaged) as path:
+        _show_live(path, screen)
+    _title(screen, "What to try next")
+    for what, command in NEXT:
+        screen.print(Text.assemble((f"# {what}\n", "dim"), command), soft_wrap=True)
 
 
 def _write(raw: bytes, path: str) -> None:
@@ -126,6 +132,17 @@ def _answers(answers: list[Answer]) -> Table:
         rows.add_row(name, answer.visitor, value_text(answer), answer.details.variant or "-", reason_text(answer))
         previous = key
     return rows
+
+
+def _show_live(data_file: Path, screen: Console) -> None:
+    """Each step when it happens."""
+    try:
+        from .live_demo import live_demo  # noqa: PLC0415  # needs the extra ``server``, whose absence is told
+    except ImportError as error:
+        screen.print(Text(f"The extra server adds this: a local server, and programs connected to it. {error}"))
+        return
+    for seconds, what in live_demo(data_file):
+        screen.print(Text.assemble((f"{seconds:5.2f} s  ", "dim"), foreign(what)), soft_wrap=True)
 
 
 def _evaluate_with_hook(flags: OpenFeatureClient, key: str, context: EvaluationContext, screen: Console) -> None:

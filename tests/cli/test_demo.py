@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from openfeature_kameleoon.cli.demo import NEXT
 from tests.cli.running import Run
+
+ENDLESS = ("serve --data-file flags.json", "YOUR_SITE_CODE")
+"""How commands end that cannot be tried out here."""
 
 
 def test_the_demo_shows_values_variants_and_reasons_of_all_kinds(run: Run) -> None:
@@ -36,6 +40,35 @@ def test_the_demo_shows_a_hook_at_work_and_an_explanation(run: Run) -> None:
     assert "\x1b" not in result.stdout
 
 
+def test_the_demo_shows_a_change_arrive_live_and_a_conversion_on_the_other_side(run: Run) -> None:
+    result = run("demo")
+
+    steps = [line.partition(" s  ")[2] for line in result.stdout.splitlines() if " s  " in line]
+    assert result.stderr == ""
+    assert "Both have priority_support for dan: False, False." in steps
+    switched = steps.index("On the server it is switched on for dan, and for nobody else.")
+    assert {line.partition(":")[0] for line in steps[switched + 1 : switched + 3]} == {"Streaming", "Polling"}
+    assert steps[-1] == "The server was told: conversion of 'dan' goalId=4401 revenue=49.9 negative=false"
+    assert steps[-2].startswith("The server was told: experiment of 'dan'")
+
+
+@pytest.mark.parametrize("absent", ["starlette", "uvicorn"])
+def test_without_the_extra_the_demo_shows_the_rest_and_says_what_is_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
+    ours = ("openfeature_kameleoon.server", "openfeature_kameleoon.testing", "openfeature_kameleoon.cli.live_demo")
+    for name in [name for name in sys.modules if name.startswith((*ours, absent))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, absent, None)
+
+    result = run("demo")
+
+    assert result.exit_code == 0
+    assert "pip install 'openfeature-kameleoon[server]'" in result.stdout
+    assert "rule 7001: does not apply" in result.stdout
+    assert NEXT[0][1] in result.stdout
+
+
 def test_the_demo_leaves_no_thread_and_no_provider(run: Run) -> None:
     before = threading.enumerate()
 
@@ -47,7 +80,7 @@ def test_the_demo_leaves_no_thread_and_no_provider(run: Run) -> None:
 def test_what_the_demo_proposes_works(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    results = [run(*command.split()[1:]) for _, command in NEXT if "YOUR_SITE_CODE" not in command]
+    results = [run(*command.split()[1:]) for _, command in NEXT if not command.endswith(ENDLESS)]
 
     assert len(results) == 4
     assert [result.exit_code for result in results] == [0] * 4
