@@ -1,4 +1,7 @@
-"""Kameleoon's feature flags for OpenFeature: answered locally, in microseconds, from Kameleoon's data file."""
+"""Kameleoon's feature flags for OpenFeature: answered locally, in microseconds, from Kameleoon's data file.
+
+PYTEST_DONT_REWRITE, which is for pytest: it brings fixtures, and may be imported before pytest begins all the same.
+"""
 
 from .client import KameleoonClient
 from .configuration import KameleoonClientConfig, KameleoonClientConfiguration

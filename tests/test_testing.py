@@ -351,7 +351,8 @@ def test_who_waits_and_nothing_comes_is_told_so(server: KameleoonServer) -> None
 
 Project = Callable[..., str]
 
-STRICT = [sys.executable, "-X", "dev", "-X", "utf8", "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-q"]
+STRICT = [sys.executable, "-X", "dev", "-X", "utf8", "-W", "error", "-m", "pytest", "-W", "error"]
+STRICT += ["-p", "no:cacheprovider", "-q"]
 
 
 @pytest.fixture
@@ -386,6 +387,19 @@ def test_nothing_is_loaded():
 """
 
     assert "1 passed" in project(test_nothing=test)
+
+
+def test_pytest_does_not_warn_of_a_program_that_had_the_package_before_it(project: Project) -> None:
+    test = """
+import openfeature_kameleoon
+import openfeature_kameleoon_pytest
+import pytest
+
+def test_as_pytest_does_for_an_installed_plugin():
+    pytest.register_assert_rewrite("openfeature_kameleoon", "openfeature_kameleoon_pytest")
+"""
+
+    assert "1 passed" in project(test_before=test)
 
 
 def test_openfeature_is_as_it_was_after_a_test(project: Project) -> None:
