@@ -6,11 +6,12 @@ The fixtures run as users have them: in a process of their own, on a small proje
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,10 @@ def test_others_follow_by_their_stream_or_when_they_are_asked_to(server: Kameleo
     provider.shutdown()
 
 
+def test_a_provider_that_is_set_is_ready(flags: OpenFeatureClient) -> None:
+    assert flags.get_provider_status() is ProviderStatus.READY
+
+
 def test_to_sync_what_has_not_begun_says_so(server: KameleoonServer) -> None:
     with pytest.raises(Initialization):
         server.sync(server.provider())
@@ -349,62 +354,10 @@ def test_who_waits_and_nothing_comes_is_told_so(server: KameleoonServer) -> None
 
 # --- the fixtures -------------------------------------------------------------------------------------------
 
-Project = Callable[..., str]
-
 STRICT = [sys.executable, "-X", "dev", "-X", "utf8", "-W", "error", "-m", "pytest", "-W", "error"]
-STRICT += ["-p", "no:cacheprovider", "-q"]
+STRICT += ["-p", "no:cacheprovider", "-v"]
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Run pytest on these files, as strictly as it can be; gives its output."""
-
-    def run(*arguments: str, **files: str) -> str:
-        for name, text in files.items():
-            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [*STRICT, *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, check=False
-        )
-        return done.stdout + done.stderr
-
-    return run
-
-
-def test_the_tests_of_the_example_pass_in_two_processes_at_once(project: Project, tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-
-    assert "18 passed" in project("examples/server_tests", "--numprocesses=2", "--dist=each")
-
-
-def test_the_plugin_brings_nothing_along(project: Project) -> None:
-    test = """
-import sys
-
-def test_nothing_is_loaded():
-    assert "openfeature_kameleoon_pytest" in sys.modules
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    assert not loaded & {"openfeature", "openfeature_kameleoon", "starlette", "uvicorn", "requests"}
-"""
-
-    assert "1 passed" in project(test_nothing=test)
-
-
-def test_pytest_does_not_warn_of_a_program_that_had_the_package_before_it(project: Project) -> None:
-    test = """
-import openfeature_kameleoon
-import openfeature_kameleoon_pytest
-import pytest
-
-def test_as_pytest_does_for_an_installed_plugin():
-    pytest.register_assert_rewrite("openfeature_kameleoon", "openfeature_kameleoon_pytest")
-"""
-
-    assert "1 passed" in project(test_before=test)
-
-
-def test_openfeature_is_as_it_was_after_a_test(project: Project) -> None:
-    test = """
-import threading
+OWN_PROVIDER = """import threading
 import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
@@ -451,12 +404,7 @@ def test_after_that(kameleoon_flags):
     assert api.get_client().get_boolean_value("b", False, ANN)
 """
 
-    assert "6 passed" in project(test_own=test)
-
-
-def test_a_test_begins_without_what_the_one_before_did(project: Project) -> None:
-    test = """
-import pytest
+TURNS = """import pytest
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
@@ -475,12 +423,7 @@ def test_the_server_alone(kameleoon_server):
     assert kameleoon_server.events == []
 """
 
-    assert "3 passed" in project(test_turns=test)
-
-
-def test_a_failure_shows_what_came(project: Project) -> None:
-    test = """
-from openfeature import api
+WAITS_IN_VAIN = """from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
 def test_waits(kameleoon_flags, tracked_events):
@@ -488,11 +431,68 @@ def test_waits(kameleoon_flags, tracked_events):
     tracked_events.wait_for(lambda: tracked_events.conversions(goal=8), 0.1)
 """
 
-    output = project(test_waits=test)
+IMPORTED_BEFORE = """import openfeature_kameleoon
+import openfeature_kameleoon_pytest
+import pytest
 
+def test_as_pytest_does_for_an_installed_plugin():
+    pytest.register_assert_rewrite("openfeature_kameleoon", "openfeature_kameleoon_pytest")
+"""
+
+NOTHING_LOADED = """import sys
+
+def test_nothing_is_loaded():
+    assert "openfeature_kameleoon_pytest" in sys.modules
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    assert not loaded & {"openfeature", "openfeature_kameleoon", "starlette", "uvicorn", "requests"}
+"""
+
+
+def run_pytest(folder: Path, *arguments: str, **files: str) -> str:
+    """The output of pytest on these files, as strict as it can be."""
+    for name, text in files.items():
+        (folder / f"test_{name}.py").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [*STRICT, *arguments], cwd=folder, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a project's tests say, one file after the other in one process."""
+    files = {"before": IMPORTED_BEFORE, "own": OWN_PROVIDER, "turns": TURNS, "waits": WAITS_IN_VAIN}
+    return run_pytest(tmp_path_factory.mktemp("project"), **files)
+
+
+def outcomes(output: str, file: str) -> list[str]:
+    """Those of one file's tests."""
+    return re.findall(rf"^test_{file}\.py::\S+ ([A-Z]+)", output, re.MULTILINE)
+
+
+def test_pytest_does_not_warn_of_a_program_that_had_the_package_before_it(output: str) -> None:
+    assert outcomes(output, "before") == ["PASSED"]
+
+
+def test_openfeature_is_as_it_was_after_a_test(output: str) -> None:
+    assert outcomes(output, "own") == ["PASSED"] * 6
+
+
+def test_a_test_begins_without_what_the_one_before_did(output: str) -> None:
+    assert outcomes(output, "turns") == ["PASSED"] * 3
+
+
+def test_a_failure_shows_what_came_and_the_line_that_waited(output: str) -> None:
+    assert outcomes(output, "waits") == ["FAILED"]
     assert "conversion of 'ann' goalId=7" in output
-    assert "test_waits.py:7: AssertionError" in output
+    assert re.search(r"^test_waits\.py:\d+: AssertionError", output, re.MULTILINE)
 
 
-def test_a_provider_that_is_set_is_ready(flags: OpenFeatureClient) -> None:
-    assert flags.get_provider_status() is ProviderStatus.READY
+def test_the_plugin_brings_nothing_along(tmp_path: Path) -> None:
+    assert outcomes(run_pytest(tmp_path, nothing=NOTHING_LOADED), "nothing") == ["PASSED"]
+
+
+def test_the_tests_of_the_example_pass_in_two_processes_at_once(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+
+    assert "18 passed" in run_pytest(tmp_path, "examples/server_tests", "--numprocesses=2", "--dist=each")
