@@ -134,7 +134,8 @@ class Site:
         """Do as the data file says, for one flag or for all."""
         with self._changing:
             kept = {key: value for key, value in self.overrides.items() if flag_key not in (None, key)}
-            self._serve(self._base, kept)
+            if kept != self.overrides:  # there may be no data file yet
+                self._serve(self._base, kept)
 
     def _serve(self, base: Members, overrides: dict[str, Override]) -> None:
         now = int(self._clock.time() * 1000)
