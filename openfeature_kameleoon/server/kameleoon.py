@@ -39,7 +39,7 @@ class Kameleoon:
         self._values = {} if values is None else values
         site.listen(self._announce)
         self.routes = [
-            Route("/v3/{site_code}", self._data_file),
+            Route("/v3/{site_code:path}", self._data_file),
             Route("/sse", self._stream),
             Route("/visit/events", self._events, methods=["POST"]),
             Route("/visit/visitor", self._visitor),
