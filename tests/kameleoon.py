@@ -20,7 +20,7 @@ from openfeature_kameleoon.transport.urls import Endpoints
 from tests.chaos import PATIENCE_SECONDS, Answer, ChaosServer, Received, late, reply, wait_until
 from tests.vectors import as_bytes
 
-__all__ = ["DATA_FILE", "EVENTS", "MAP", "ROUTES", "SSE", "TOKEN", "VISITOR", "FakeKameleoon", "Fault"]
+__all__ = ["DATA_FILE", "EVENTS", "MAP", "ROUTES", "SSE", "TOKEN", "VISITOR", "Asked", "FakeKameleoon", "Fault"]
 
 DATA_FILE, SSE, EVENTS = "/v3/", "/sse", "/visit/events"
 VISITOR, MAP, TOKEN = "/visit/visitor", "/map/map", "/oauth/token"
@@ -53,7 +53,43 @@ class _Misbehaviour:
         return self._deck.pop()
 
 
-class FakeKameleoon(ChaosServer):
+class Asked:
+    """What a server was asked: ``received`` are the requests, ``lines`` the event lines of those that were taken."""
+
+    url: str
+    received: list[Received]
+    lines: list[str]
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where it is, for a client."""
+        return Endpoints(configuration=self.url, events=self.url, data=self.url, token=self.url)
+
+    def requests(self, route: str) -> list[Received]:
+        """The requests of a route so far."""
+        return [request for request in list(self.received) if urlsplit(request.target).path.startswith(route)]
+
+    def wait_for_requests(self, route: str, count: int, seconds: float = PATIENCE_SECONDS) -> list[Received]:
+        """Return once so many requests have come in all; fail if they do not come."""
+        wait_until(lambda: len(self.requests(route)) >= count, seconds)
+        return self.requests(route)
+
+    def wait_for_lines(self, count: int, seconds: float = PATIENCE_SECONDS) -> list[str]:
+        """Return once so many event lines were taken; fail if they do not come."""
+        wait_until(lambda: len(self.lines) >= count, seconds)
+        return list(self.lines)
+
+    def events(self) -> Iterator[Mapping[str, str]]:
+        """The events taken so far, as their parameters."""
+        for line in list(self.lines):
+            yield dict(parse_qsl(line, keep_blank_values=True))
+
+    def nonces(self) -> Counter[str]:
+        """How often each nonce was taken."""
+        return Counter(line[6:22] for line in list(self.lines))
+
+
+class FakeKameleoon(Asked, ChaosServer):
     """Serves one site. ``lines`` are the event lines of tracking requests that were taken, one for each time.
 
     ``doubtful`` are the numbers of lines of those among them that were answered with a failure, or not at all;
@@ -151,36 +187,6 @@ class FakeKameleoon(ChaosServer):
         """Have this share of new connections end so, before a byte of a request is read; by a rate of 0 it is over."""
         with self._lock:
             self._refusals = _Misbehaviour([Fault(answer) for answer in answers], rate, random)
-
-    # What it was asked ----------------------------------------------------------------------------------------------
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Where it is, for a client."""
-        return Endpoints(configuration=self.url, events=self.url, data=self.url, token=self.url)
-
-    def requests(self, route: str) -> list[Received]:
-        """The requests of a route so far."""
-        return [request for request in list(self.received) if urlsplit(request.target).path.startswith(route)]
-
-    def wait_for_requests(self, route: str, count: int, seconds: float = PATIENCE_SECONDS) -> list[Received]:
-        """Return once so many requests have come in all; fail if they do not come."""
-        wait_until(lambda: len(self.requests(route)) >= count, seconds)
-        return self.requests(route)
-
-    def wait_for_lines(self, count: int, seconds: float = PATIENCE_SECONDS) -> list[str]:
-        """Return once so many event lines were taken; fail if they do not come."""
-        wait_until(lambda: len(self.lines) >= count, seconds)
-        return list(self.lines)
-
-    def events(self) -> Iterator[Mapping[str, str]]:
-        """The events taken so far, as their parameters."""
-        for line in list(self.lines):
-            yield dict(parse_qsl(line, keep_blank_values=True))
-
-    def nonces(self) -> Counter[str]:
-        """How often each nonce was taken."""
-        return Counter(line[6:22] for line in list(self.lines))
 
     # ----------------------------------------------------------------------------------------------------------------
 
