@@ -75,6 +75,12 @@ def kameleoon_data_file() -> Any:
 
 
 @pytest.fixture(scope="session")
+def kameleoon_settings() -> dict[str, Any]:
+    """Settings of OpenFeature's provider, such as ``goals``; override it with your own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
 def kameleoon_session_server(kameleoon_data_file: Any) -> Iterator[KameleoonServer]:
     """The server of the whole session, for fixtures that outlive a test: an application that is started once."""
     # Imported here, as all of it: who uses none of these fixtures is to notice nothing of them.
@@ -92,13 +98,13 @@ def kameleoon_server(kameleoon_session_server: KameleoonServer) -> KameleoonServ
 
 
 @pytest.fixture
-def kameleoon_flags(kameleoon_server: KameleoonServer) -> Iterator[Flags]:
+def kameleoon_flags(kameleoon_server: KameleoonServer, kameleoon_settings: dict[str, Any]) -> Iterator[Flags]:
     """Flags to be set, with OpenFeature's default provider connected to them until the test is over."""
     from openfeature import api  # noqa: PLC0415  # as above
     from openfeature.provider.no_op_provider import NoOpProvider  # noqa: PLC0415  # as above
 
     previous = api.get_client().provider
-    provider = kameleoon_server.provider()
+    provider = kameleoon_server.provider(**kameleoon_settings)
     api.set_provider(previous, KEPT)
     api.set_provider_and_wait(provider)
 

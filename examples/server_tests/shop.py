@@ -6,8 +6,8 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.track import TrackingEventDetails
 
-PURCHASE = "4401"
-"""The goal's id in Kameleoon; a name, with the setting ``goals``."""
+GOALS = {"purchase": 4401}
+"""Kameleoon's goals by their names here: the provider's setting ``goals``."""
 
 
 def checkout_page(user: str) -> str:
@@ -22,5 +22,5 @@ def buy(user: str, price: float) -> float:
     visitor = EvaluationContext(user, {"variableKey": "discount"})
     flags = api.get_client()
     paid = price * (1 - flags.get_float_value("checkout_button", 0.0, visitor))
-    flags.track(PURCHASE, visitor, TrackingEventDetails(paid))
+    flags.track("purchase", visitor, TrackingEventDetails(paid))
     return paid

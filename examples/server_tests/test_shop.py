@@ -6,9 +6,10 @@ The fixtures come with openfeature-kameleoon[server]. Run: python -m pytest exam
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from shop import buy, checkout_page
+from shop import GOALS, buy, checkout_page
 
 from openfeature_kameleoon_pytest import Flags, Tracked
 
@@ -19,6 +20,12 @@ BUTTON_EXPERIMENT = "202"
 def kameleoon_data_file() -> Path:
     """The site's own flags, saved once; without this fixture there are none but those that a test sets."""
     return Path(__file__).parents[1] / "flags.json"
+
+
+@pytest.fixture(scope="session")
+def kameleoon_settings() -> dict[str, Any]:
+    """What the application sets of its provider."""
+    return {"goals": GOALS}
 
 
 @pytest.mark.parametrize(("is_new", "page"), [(True, "new"), (False, "old")])
@@ -49,7 +56,7 @@ def test_a_purchase_is_tracked_with_what_was_paid(kameleoon_flags: Flags, tracke
 
     buy("ann", 100)
 
-    [purchase] = tracked_events.conversions(visitor="ann", goal=4401)
+    [purchase] = tracked_events.conversions(visitor="ann", goal=GOALS["purchase"])
     assert purchase.revenue == 50
 
 
