@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import uvicorn
 
@@ -12,6 +15,10 @@ from .guard import MOST_HEADER_BYTES, is_loopback
 from .impatience import ImpatientProtocol
 
 __all__ = ["LocalServer"]
+
+T = TypeVar("T")
+
+CALL_SECONDS = 10.0
 
 GRACE_SECONDS = 2
 """How long answers under way may take when the server ends."""
@@ -24,7 +31,7 @@ class LocalServer:
         self.serving = serving
         self._host = host
         self._port = port
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self.url = ""
 
@@ -68,6 +75,15 @@ class LocalServer:
             self.serving.close()
             self._server = self._thread = None
 
+    def call(self, function: Callable[[], T]) -> T:
+        """Call it on the event loop of the server, which must run, and give what it gave."""
+
+        async def called() -> T:
+            return function()
+
+        assert self._server is not None
+        return asyncio.run_coroutine_threadsafe(called(), self._server.loop).result(CALL_SECONDS)
+
     def __enter__(self) -> LocalServer:
         self.start()
         return self
@@ -78,6 +94,8 @@ class LocalServer:
 
 class _Server(uvicorn.Server):
     """One that tells when it has begun, or cannot: told to end before that, it would leave its socket open."""
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -92,4 +110,5 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
         self.settled.set()
