@@ -19,11 +19,12 @@ import msgspec
 from .client import KameleoonClient
 from .clock import SYSTEM_CLOCK
 from .configuration import KameleoonClientConfiguration
-from .errors import DataFileInvalid, Initialization, RequestFailed
+from .errors import ConfigSettingInvalid, DataFileInvalid, Initialization, RequestFailed
 from .provider import KameleoonProvider
 
 try:
     from .server.app import Serving
+    from .server.faults import Fault
     from .server.overrides import Override
     from .server.run import LocalServer
     from .server.site import Site
@@ -200,17 +201,34 @@ class KameleoonServer:
         self._spread()
 
     def reset(self, key: str | None = None) -> None:
-        """Have one flag do as the data file says; or all, with nothing tracked and no ``visitors`` and ``values``."""
+        """Have one flag do as the data file says; or all, and no failure, no event and no ``visitors`` and ``values``."""
         if key is not None:
             self._flags.pop(key, None)
             self._publish(None, key)
             return
         self._flags.clear()
+        if self._serving.faults.by_route:
+            self.fail()
         self._site.reset()
         self._publish()
         self.visitors.clear()
         self.values.clear()
         self._serving.tracked.clear()
+
+    def fail(self, **routes: Mapping[str, Any]) -> None:
+        """Have these routes of the server fail, and no others: ``fail(events={"status": 503})``; ``fail()`` ends it.
+
+        Routes are ``data_file``, ``stream``, ``events``, ``visitor``, ``value``, ``token`` and ``ofrep``; ways to fail
+        ``delay_seconds``, ``status``, ``truncate``, ``garbage``, ``hang``, for streams ``stall`` and ``drop``, and
+        ``rate``, the share in [0, 1] of requests that do. The server must run. Raises ``ConfigSettingInvalid``.
+        """
+        try:
+            faults = msgspec.convert(routes, dict[str, Fault])
+            self._server.call(lambda: self._serving.faults.set(faults))
+        except ValueError as error:  # msgspec's are such, too
+            raise ConfigSettingInvalid(f"no such fault: {error}", setting="routes") from error
+        if "data_file" not in faults:
+            self._spread()
 
     # What was tracked -----------------------------------------------------------------------------------------------
 
@@ -269,8 +287,9 @@ class KameleoonServer:
 
     def _spread(self) -> None:
         for client in self._running.copy():
-            with contextlib.suppress(RequestFailed, Initialization):  # cut off by the test, or closed meanwhile
-                client.refresh()
+            # The test may have it fail; and it may be closed meanwhile.
+            with contextlib.suppress(RequestFailed, DataFileInvalid, Initialization):
+                client.live.refresh(timeout=DELIVERY_SECONDS)
 
     def _come(self) -> list[TrackedEvent]:
         return [

@@ -304,6 +304,40 @@ def test_answers_of_the_data_api_can_be_given(server: KameleoonServer, client: K
     assert client.get_remote_visitor_data("ann") == [CustomData(0, "vip")]
 
 
+# --- what fails ---------------------------------------------------------------------------------------------
+
+
+def test_what_fails_is_made_up_for_when_it_is_over(server: KameleoonServer, client: KameleoonClient) -> None:
+    server.fail(data_file={"status": 503}, events={"status": 500})
+    server.set_flag("idle", True)
+    client.track_conversion("ann", 7)
+    client.flush(instant=True)
+    assert not client.is_feature_active("ann", "idle", track=False)
+    wait_until(lambda: client.status().sender.last_error)  # type: ignore[union-attr]  # there is one
+
+    server.fail()
+
+    assert client.is_feature_active("ann", "idle", track=False)
+    assert server.wait_for(lambda: server.conversions(goal=7))
+
+
+def test_a_reset_ends_failures_too(server: KameleoonServer, client: KameleoonClient) -> None:
+    server.fail(value={"status": 500})
+
+    server.reset()
+
+    server.values["key"] = 5
+    assert client.get_remote_data("key") == 5
+
+
+@pytest.mark.parametrize(
+    "routes", [{"nothing": {"hang": True}}, {"events": {"explode": True}}, {"events": {"drop": True}}, {"events": 503}]
+)
+def test_what_cannot_fail_so_is_refused(server: KameleoonServer, routes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigSettingInvalid):
+        server.fail(**routes)
+
+
 # --- what was tracked ---------------------------------------------------------------------------------------
 
 
