@@ -7,11 +7,9 @@ Needs the extra ``server``. The server runs on a thread of its own; everything h
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +17,7 @@ import msgspec
 from .client import KameleoonClient
 from .clock import SYSTEM_CLOCK
 from .configuration import KameleoonClientConfiguration
+from .datafile.sources import Fetched, FileSource
 from .errors import ConfigSettingInvalid, DataFileInvalid, Initialization, RequestFailed
 from .provider import KameleoonProvider
 
@@ -26,6 +25,7 @@ try:
     from .server.app import Serving
     from .server.faults import Fault
     from .server.overrides import Override
+    from .server.pinned import OFF, ON, Value, find_flag, first_variable, key_of, pinned_flag, variation_keys
     from .server.run import LocalServer
     from .server.site import Site
 except ModuleNotFoundError as error:
@@ -36,13 +36,6 @@ except ModuleNotFoundError as error:
 __all__ = ["KameleoonServer", "TrackedEvent", "Value"]
 
 T = TypeVar("T")
-
-Value = bool | str | int | float | Sequence[Any] | Mapping[str, Any]
-"""What a flag is set to: a mapping has the values of its variables."""
-
-ON, OFF = "on", "off"
-VARIABLE = "value"
-"""What the variable of a flag is called that nobody has named."""
 
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.05
@@ -78,10 +71,10 @@ class TrackedEvent(msgspec.Struct, frozen=True):
 class KameleoonServer:
     """A server that speaks Kameleoon's protocol on a free port of this machine, inside ``with``.
 
-    ``data_file`` is a path or the content: what the flags are until a test sets others. What is changed here is in use
-    by the clients and providers of ``client`` and ``provider`` when the call returns; others hear of it by their
-    stream, within a second. ``visitors`` and ``values`` are answers of the Data API by visitor code and by key, and
-    may be changed. Raises ``DataFileInvalid`` and ``OSError``.
+    ``data_file`` is the path of a data or flag file, or the content of the former: what the flags are until a test sets
+    others. What is changed here is in use by the clients and providers of ``client`` and ``provider`` when the call
+    returns; others hear of it by their stream, within a second. ``visitors`` and ``values`` are answers of the Data API
+    by visitor code and by key, and may be changed. Raises ``DataFileInvalid``.
     """
 
     def __init__(
@@ -166,15 +159,15 @@ class KameleoonServer:
         of variables by key, and the others it has not. Raises ``TypeError``, and for a variation what ``override``
         does.
         """
-        own = _find(self._data_file, key)
+        own = find_flag(self._data_file, key)
         if isinstance(value, bool) and variation is None:
             variation = ON if value else OFF
-            if variation not in _variations(own):
+            if variation not in variation_keys(own):
                 variation = None
         if variation is None:
-            self._flags[key] = _flag(key, value, _first_variable(own))
+            self._flags[key] = pinned_flag(key, value, first_variable(own))
             self._publish(None, key)
-        elif variation in _variations(own):
+        elif variation in variation_keys(own):
             self._flags.pop(key, None)
             self._publish(Override(enabled=True, variation=variation), key)
         else:
@@ -201,7 +194,7 @@ class KameleoonServer:
         self._spread()
 
     def reset(self, key: str | None = None) -> None:
-        """Have one flag do as the data file says; or all, and no failure, no event and no ``visitors`` and ``values``."""
+        """Have one flag do as the data file says; or all, and no failure, no event, no ``visitors`` or ``values``."""
         if key is not None:
             self._flags.pop(key, None)
             self._publish(None, key)
@@ -276,7 +269,7 @@ class KameleoonServer:
         """Serve the data file with the flags that were set, one of which is overridden so, or no more."""
         content = self._data_file
         if self._flags:
-            kept = [flag for flag in content.get("featureFlags") or () if _key(flag) not in self._flags]
+            kept = [flag for flag in content.get("featureFlags") or () if key_of(flag) not in self._flags]
             content = {**content, "featureFlags": [*kept, *self._flags.values()]}
         self._site.publish(msgspec.json.encode(content))
         if override is not None:
@@ -347,57 +340,9 @@ def _content(data_file: str | os.PathLike[str] | Mapping[str, Any] | None) -> di
         return {"featureFlags": []}
     if isinstance(data_file, Mapping):
         return dict(data_file)
+    fetched = FileSource(data_file).fetch(0.0)
+    assert isinstance(fetched, Fetched)  # nothing was read before
     try:
-        return msgspec.json.decode(Path(data_file).read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(fetched.raw, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataFileInvalid(f"{os.fspath(data_file)} is no JSON object: {error}") from error
-
-
-def _key(flag: object) -> object:
-    return flag.get("featureKey") if isinstance(flag, dict) else None
-
-
-def _find(data_file: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    found: list[dict[str, Any]] = [flag for flag in data_file.get("featureFlags") or () if _key(flag) == key]
-    return found[-1] if found else None
-
-
-def _variations(flag: Mapping[str, Any] | None) -> set[str]:
-    return {variation["key"] for variation in (flag or {}).get("variations") or ()}
-
-
-def _first_variable(flag: Mapping[str, Any] | None) -> str:
-    """The key of the first variable that the flag's variations have."""
-    keys = [
-        variable["key"]
-        for variation in (flag or {}).get("variations") or ()
-        for variable in variation.get("variables") or ()
-    ]
-    return keys[0] if keys else VARIABLE
-
-
-def _flag(key: str, value: Value | None, name: str) -> dict[str, Any]:
-    """A flag that gives everybody this value: by itself, by a variable of this name, or by those of a mapping."""
-    variables: Mapping[str, Any] = {}
-    if isinstance(value, Mapping):
-        variables = value
-    elif not isinstance(value, bool):
-        variables = {name: value}
-    return {
-        "featureKey": key,
-        "environmentEnabled": True,
-        "defaultVariationKey": OFF if value is False else ON,
-        "variations": [{"key": OFF}, {"key": ON, "variables": [_variable(*item) for item in variables.items()]}],
-    }
-
-
-def _variable(name: str, value: object) -> dict[str, Any]:
-    if isinstance(value, bool):
-        return {"key": name, "type": "BOOLEAN", "value": value}
-    if isinstance(value, str):
-        return {"key": name, "type": "STRING", "value": value}
-    if isinstance(value, int | float):
-        return {"key": name, "type": "NUMBER", "value": value}
-    if isinstance(value, Sequence | Mapping) and not isinstance(value, bytes | bytearray):
-        return {"key": name, "type": "JSON", "value": json.dumps(value)}
-    raise TypeError(f"a flag is set to a boolean, text, number, list or mapping, not to a {type(value).__name__}")

@@ -30,6 +30,7 @@ from openfeature_kameleoon.errors import (
     FeatureNotFound,
     Initialization,
 )
+from openfeature_kameleoon.flag_file import from_json
 from openfeature_kameleoon.testing import KameleoonServer
 from tests.chaos import wait_until
 from tests.faces import EXPERIMENT, flag, rule, site
@@ -201,6 +202,14 @@ def test_a_reset_has_all_as_it_was(server: KameleoonServer, client: KameleoonCli
 def test_a_data_file_on_disk_is_served(tmp_path: Path) -> None:
     path = tmp_path / "flags.json"
     path.write_text(json.dumps(SITE), encoding="utf-8")
+
+    with KameleoonServer(path) as server:
+        assert server.client(multi_threading=False).feature_keys() == ["f", "idle", "button"]
+
+
+def test_a_flag_file_is_served_too(tmp_path: Path) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_text(from_json(json.dumps(SITE).encode()), encoding="utf-8")
 
     with KameleoonServer(path) as server:
         assert server.client(multi_threading=False).feature_keys() == ["f", "idle", "button"]
