@@ -5,11 +5,13 @@ The network's modules are imported only where a network source is made: a data f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .clock import SYSTEM_CLOCK, Clock, start_of_day
 from .configuration import KameleoonClientConfiguration
+from .datafile.acceptance import R
 from .datafile.cache import DataFileCache
 from .datafile.changes import changed_flags
 from .datafile.index import EMPTY, DataFileIndex
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .transport.attempts import Observer
     from .transport.urls import Endpoints
 
-__all__ = ["empty_ruleset", "follow", "source_of"]
+__all__ = ["empty_ruleset", "follow", "follow_with", "source_of"]
 
 MEGABYTE = 1 << 20
 
@@ -43,6 +45,25 @@ def follow(
 
     A ``source`` stands in place of the one that the configuration names.
     """
+    build = _build(site_code, configuration, clock)
+    return follow_with(build, _wants_stream, site_code, configuration, endpoints, clock, source=source, observe=observe)
+
+
+def follow_with(
+    build: Build[R],
+    wants_stream: Callable[[R | None], bool],
+    site_code: str,
+    configuration: KameleoonClientConfiguration,
+    endpoints: Endpoints | None,
+    clock: Clock,
+    *,
+    source: Source | None = None,
+    observe: Observer | None = None,
+) -> LiveDataFile[R]:
+    """The same for who makes something else of a data file than decisions.
+
+    ``wants_stream`` tells of what is in use whether it wants updates streamed, where the settings leave that to it.
+    """
     cache = None
     if configuration.cache_directory is not None:
         cache = DataFileCache(
@@ -54,12 +75,12 @@ def follow(
         )
     return LiveDataFile(
         source or source_of(site_code, configuration, endpoints, clock, observe=observe),
-        _build(site_code, configuration, clock),
+        build,
         cache=cache,
         threads=configuration.multi_threading,
         timeout=configuration.default_timeout_second,
         stream=_stream_of(site_code, configuration, endpoints, clock),
-        wants_stream=_wants_stream if configuration.real_time_update is None else lambda in_use: True,
+        wants_stream=wants_stream if configuration.real_time_update is None else lambda in_use: True,
         clock=clock,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
+from itertools import groupby
 from typing import Protocol
 
 import msgspec
@@ -71,15 +72,19 @@ class Outcome(msgspec.Struct, frozen=True):
 class Delivery:
     """Sends batches that were taken from an outbox, and settles every one of them.
 
-    ``post`` sends a body and raises ``RequestFailed``. ``requests`` and ``retried`` count requests, and events of
+    ``post(body)`` sends and raises ``RequestFailed``. Given ``way_of``, events of visitors with another way by their
+    code go in another request: ``post(body, way=...)``. ``requests`` and ``retried`` count requests, and events of
     requests that failed.
     """
 
-    def __init__(self, outbox: Outbox, post: Callable[[bytes], Answer]) -> None:
+    def __init__(
+        self, outbox: Outbox, post: Callable[..., Answer], *, way_of: Callable[[str], str] | None = None
+    ) -> None:
         self.requests = 0
         self.retried = 0
         self._outbox = outbox
         self._post = post
+        self._way_of = way_of
 
     def deliver(self, batches: list[Batch]) -> Outcome:
         """Send these, in as many requests as it takes; what the server does not take for now waits again.
@@ -87,7 +92,7 @@ class Delivery:
         A visitor whose events are refused while others are taken is given up. Where none is taken, the fault is
         somewhere else, and all are kept.
         """
-        groups, suspects = deque([batches]), list[Batch]()
+        groups, suspects = deque(self._parted(batches)), list[Batch]()
         has_taken, refused, outcome = False, 0, Outcome()
         try:
             while groups:
@@ -116,11 +121,20 @@ class Delivery:
                 suspects = []
             self._outbox.release([*suspects, *(batch for group in groups for batch in group)])
 
+    def _parted(self, batches: list[Batch]) -> list[list[Batch]]:
+        """What may go in one request each."""
+        way_of = self._way_of
+        if way_of is None:
+            return [batches]
+        way = lambda batch: way_of(batch.visitor_code)  # noqa: E731  # used twice, here alone
+        return [list(group) for _, group in groupby(sorted(batches, key=way), key=way)]
+
     def _send(self, group: list[Batch]) -> tuple[Verdict, Outcome]:
         lines = [line for batch in group for line in batch.lines]
         self.requests += 1
         try:
-            answer = self._post("\n".join(lines).encode())
+            way = {} if self._way_of is None else {"way": self._way_of(group[0].visitor_code)}
+            answer = self._post("\n".join(lines).encode(), **way)
         except RequestFailed as failure:
             self.retried += len(lines)
             return Verdict.LATER, Outcome(failure.message)

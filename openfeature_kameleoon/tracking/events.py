@@ -25,6 +25,7 @@ __all__ = [
     "MappingIdentifier",
     "Report",
     "Reported",
+    "Written",
     "block",
     "lines_of",
 ]
@@ -43,6 +44,15 @@ class MappingIdentifier(NamedTuple):
     datum: CustomData
 
 
+class Written(NamedTuple):
+    """An event that somebody else wrote, nonce and visitor included: it is passed on as it is."""
+
+    line: str
+
+    def __repr__(self) -> str:
+        return "Written()"  # it is personal
+
+
 Reported = (
     Activity
     | Browser
@@ -56,6 +66,7 @@ Reported = (
     | RecordedConversion
     | TargetedSegment
     | VisitHistory
+    | Written
 )
 
 
@@ -99,6 +110,8 @@ class Line(NamedTuple):
 class _Form(NamedTuple):
     rank: int
     write: Callable[[Any], str]
+    is_whole: bool = False
+    """Whether that is the line, and not its middle."""
 
 
 def lines_of(report: Report) -> list[Line]:
@@ -108,7 +121,8 @@ def lines_of(report: Report) -> list[Line]:
     lines = []
     for event in report.events:
         form = FORMS[type(event.data)]
-        lines.append(Line(form.rank, f"nonce={event.nonce:016X}&eventType={form.write(event.data)}{who}"))
+        text = form.write(event.data)
+        lines.append(Line(form.rank, text if form.is_whole else f"nonce={event.nonce:016X}&eventType={text}{who}"))
     return lines
 
 
@@ -195,6 +209,10 @@ def _conversion(recorded: RecordedConversion) -> str:
     return f"conversion&{goal}&revenue={conversion.revenue}&negative={negative}{metadata}"
 
 
+def _written(written: Written) -> str:
+    return written.line
+
+
 def _json(value: object) -> str:
     return encode_uri(json.dumps(value, separators=(",", ":")))
 
@@ -216,5 +234,6 @@ FORMS: Mapping[type, _Form] = {
     Exposure: _Form(8, _exposure),
     TargetedSegment: _Form(9, _segment),
     RecordedConversion: _Form(10, _conversion),
+    Written: _Form(0, _written, is_whole=True),
 }
 """What may be reported, and where it stands among a visitor's lines (6.4)."""

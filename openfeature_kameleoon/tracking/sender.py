@@ -75,18 +75,19 @@ class _Run:
 class Sender:
     """Sends what waits in an outbox: every ``interval`` seconds, or when it is asked to.
 
-    ``post(body, timeout)`` sends and raises ``RequestFailed``; ``abort()`` ends a request that hangs; ``collect()``
-    puts in, before the end, what nobody has reported yet. An event that was not delivered after ``maximum_age`` seconds
-    is dropped.
+    ``post(body, timeout)`` sends and raises ``RequestFailed``, with ``way_of`` as in ``Delivery``; ``abort()`` ends a
+    request that hangs; ``collect()`` puts in, before the end, what nobody has reported yet. An event that was not
+    delivered after ``maximum_age`` seconds is dropped.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        post: Callable[[bytes, float], Answer],
+        post: Callable[..., Answer],
         abort: Callable[[], None] = lambda: None,
         collect: Callable[[], None] = lambda: None,
         *,
+        way_of: Callable[[str], str] | None = None,
         interval: float = 1.0,
         timeout: float = 10.0,
         shutdown_timeout: float = 2.0,
@@ -107,7 +108,8 @@ class Sender:
         self._clock = clock
         self._random = random or Random()
         self._backoff = Backoff(self._random)
-        self._delivery = Delivery(outbox, self._send)
+        self._way_of = way_of
+        self._delivery = Delivery(outbox, self._send, way_of=way_of)
         self._most = MOST_EVENTS
         self._next = 0.0
         self._is_asked = False
@@ -178,7 +180,7 @@ class Sender:
         """In a forked child: what waits is the parent's to deliver, and so is what became of it so far."""
         self._begin()
         self._random.seed()
-        self._delivery = Delivery(self._outbox, self._send)
+        self._delivery = Delivery(self._outbox, self._send, way_of=self._way_of)
         self._backoff.succeeded()
         self._failing_since, self._last_error, self._next, self._is_asked = inf, "", 0.0, False
 
@@ -289,9 +291,9 @@ class Sender:
             self._outbox.release([batches.pop()])
         return batches
 
-    def _send(self, body: bytes) -> Answer:
+    def _send(self, body: bytes, **way: str) -> Answer:
         left = self._deadline - self._clock.monotonic()
-        return self._post(body, min(self._timeout, left))
+        return self._post(body, min(self._timeout, left), **way)
 
     def _succeeded(self) -> None:
         if self._last_error:

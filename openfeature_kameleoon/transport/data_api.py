@@ -6,7 +6,7 @@ Each call runs on the caller's thread and is made once: retries are the callers'
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import RequestFailed
@@ -52,6 +52,14 @@ class DataApi:
         """Report lines of events (1.7). The answer may have any status: what it means is the sender's business."""
         url = self.endpoints.tracking_url(self._site_code)
         return self._ask("POST", url, RequestType.TRACKING, timeout, {"Content-Type": "*/*"}, body)
+
+    def relay_events(
+        self, body: bytes, parameters: Iterable[tuple[str, str]], user_agent: str, *, timeout: float
+    ) -> Response:
+        """The same for events of another SDK: ``parameters`` are its own of the URL, the user agent a visitor's."""
+        url = self.endpoints.relayed_tracking_url(self._site_code, parameters)
+        headers = {"Content-Type": "*/*", **({"User-Agent": user_agent} if user_agent else {})}
+        return self._ask("POST", url, RequestType.TRACKING, timeout, headers, body)
 
     def visitor(
         self,

@@ -137,6 +137,10 @@ class Endpoints:
         """Where events are reported to (1.7)."""
         return _url(self.data, "/visit/events", [*_sdk(site_code), ("bodyUa", "true")])
 
+    def relayed_tracking_url(self, site_code: str, parameters: Parameters) -> str:
+        """The same for events of another SDK, which ``parameters`` name, and if it is of 2.x their visitor (1.7)."""
+        return _url(self.data, "/visit/events", [*parameters, ("siteCode", site_code)])
+
     def visitor_url(
         self,
         site_code: str,

@@ -55,6 +55,21 @@ def outbox_of(count: int) -> MemoryOutbox:
     return outbox
 
 
+@pytest.mark.parametrize(("status", "delivered"), [(200, 6), (500, 0)])
+def test_what_came_another_way_goes_in_another_request(status: int, delivered: int) -> None:
+    outbox, ways = outbox_of(6), []
+
+    def post(body: bytes, way: str) -> Answered:
+        ways.append((way, body.count(b"\n") + 1))
+        return Answered(status)
+
+    outcome = Delivery(outbox, post, way_of=lambda code: "odd" if int(code[1:]) % 2 else "even").deliver(outbox.take(6))
+
+    assert ways == [("even", 3), ("odd", 3)][: None if status == 200 else 1]
+    assert outbox.status() == OutboxStatus(6, delivered, 6 - delivered, dropped())
+    assert bool(outcome.problem) is (status != 200)
+
+
 def dropped(**reasons: int) -> dict[str, int]:
     return {"queue_full": 0, **reasons}
 

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openfeature_kameleoon.tracking.events import ACTIVITY, FORMS, Event, Line, Report, Reported, block, lines_of
+from openfeature_kameleoon.tracking.events import (
+    ACTIVITY,
+    FORMS,
+    Event,
+    Line,
+    Report,
+    Reported,
+    Written,
+    block,
+    lines_of,
+)
 from openfeature_kameleoon.visitors.data import (
     Browser,
     BrowserType,
@@ -122,6 +132,15 @@ def test_a_visitors_lines_stand_in_the_order_of_their_kinds_and_then_of_time() -
     lines = [Line(8, "b"), Line(10, "c"), Line(1, "a"), Line(8, "b2")]
 
     assert block(lines, None) == ("a", "b", "b2", "c")
+
+
+def test_a_line_that_somebody_else_wrote_stays_as_it_is() -> None:
+    written = "eventType=page&href=a%20b&visitorCode=v&nonce=0123456789ABCDEF"
+
+    [line] = lines_of(Report("other", (Event(Written(written), 0),), user_agent=None))
+
+    assert line.text == written
+    assert written not in f"{line} {Written(written)}"
 
 
 def test_conversions_stand_after_everything_else() -> None:
