@@ -31,6 +31,7 @@ class Hub:
     def __init__(self) -> None:
         self._streams: set[_Stream] = set()
         self._changing = threading.Lock()
+        self.is_closed = False
         self.is_stalled = False
         """Whether streams are open and silent, keep-alive included, as behind a dead network."""
 
@@ -47,9 +48,27 @@ class Hub:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_put, streams, text)
 
+    async def next(self, seconds: float) -> bytes:
+        """The next event, if one comes within so many seconds; or else nothing."""
+        stream = _Stream(asyncio.get_running_loop())
+        with self._changing:
+            self._streams.add(stream)
+        try:
+            return await asyncio.wait_for(stream.waiting.get(), seconds)
+        except asyncio.TimeoutError:
+            return b""
+        finally:
+            with self._changing:
+                self._streams.discard(stream)
+
     def end(self) -> None:
         """End all streams, as a server does that begins anew."""
         self.tell(b"")
+
+    def close(self) -> None:
+        """End all streams, those that are opened from now on at once."""
+        self.is_closed = True
+        self.end()
 
     async def stream(self, first: bytes = b"") -> AsyncIterator[bytes]:
         """What one listener is sent: ``first``, then each event, and now and then a comment."""
@@ -58,7 +77,7 @@ class Hub:
             self._streams.add(stream)
         try:
             yield first or KEEP_ALIVE
-            while True:
+            while not self.is_closed:
                 try:
                     text = await asyncio.wait_for(stream.waiting.get(), KEEP_ALIVE_SECONDS)
                 except asyncio.TimeoutError:

@@ -18,6 +18,10 @@ __all__ = ["Kameleoon"]
 
 TOKEN_SECONDS = 3600
 
+CATCH_UP_SECONDS = 3.0
+CATCH_UP_TURNS = 12
+MOST_DIGITS = 18
+
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """So that no proxy holds events back."""
 
@@ -51,13 +55,24 @@ class Kameleoon:
         self.streams.tell(event("configuration-update-event", {"ts": served.timestamp}))
 
     async def _data_file(self, request: Request) -> Response:
+        await self._catch_up(request.query_params.get("ts", ""))
         served = self._site.served
         if served is None:
             return Response("there is no data file yet", 503, {"Retry-After": "1"})
         headers = {"Last-Modified": served.last_modified, "Cache-Control": "no-cache"}
-        if request.headers.get("if-modified-since") == served.last_modified:
+        if served.is_known(request.headers.get("if-modified-since", "")):
             return Response(status_code=304, headers=headers)
         return Response(served.raw, headers=headers, media_type="application/json")
+
+    async def _catch_up(self, announced: str) -> None:
+        """Wait for a data file that another instance may have announced before this one has it, for a moment."""
+        if not (self._site.is_shared and announced.isdecimal()):
+            return
+        for _ in range(CATCH_UP_TURNS):
+            served = self._site.served
+            if served is None or served.timestamp >= int(announced[:MOST_DIGITS]):
+                return
+            await self.streams.next(CATCH_UP_SECONDS / CATCH_UP_TURNS)
 
     async def _stream(self, request: Request) -> Response:
         if request.method == "HEAD":  # which would wait for an end that does not come

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 from math import inf
 from typing import Any
 
@@ -25,7 +25,10 @@ from ..datafile.sources import NOT_MODIFIED, Fetched, NotModified
 from ..errors import DataFileInvalid, KameleoonError
 from .overrides import Members, Override, checked, overridden
 
-__all__ = ["Served", "Site"]
+__all__ = ["Changes", "Served", "Site", "after"]
+
+Changes = Mapping[str, Override | None]
+"""Overrides by flag, as somebody has made them; ``None`` where one was reset."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -35,6 +38,19 @@ class Served(msgspec.Struct, frozen=True):
     timestamp: int
     last_modified: str
     overrides: Mapping[str, Override]
+    is_shared: bool = False
+
+    def is_known(self, since: str) -> bool:
+        """Whether who has what was served with this ``Last-Modified`` needs nothing of this.
+
+        Where others serve the same, one of them may have been ahead: its data file is not to be replaced by an older.
+        """
+        if since == self.last_modified or not self.is_shared:
+            return since == self.last_modified
+        try:
+            return parsedate_to_datetime(since) >= parsedate_to_datetime(self.last_modified)
+        except (TypeError, ValueError):
+            return False
 
 
 class _Given:
@@ -77,17 +93,36 @@ class Site:
     """A site's data file, served. ``client`` decides from it, remembers visitors, and sends nothing anywhere.
 
     ``configuration`` has settings of that client. Listeners are called with what is served anew, on the thread that
-    changed it.
+    changed it. ``is_shared``: other instances serve the site, too, and all are to give the same overrides the same
+    timestamp. So that follows from the data file's own and from ``revision``, how often overrides were changed.
     """
 
     def __init__(
-        self, site_code: str, configuration: KameleoonClientConfiguration | None = None, *, clock: Clock = SYSTEM_CLOCK
+        self,
+        site_code: str,
+        configuration: KameleoonClientConfiguration | None = None,
+        *,
+        is_shared: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.site_code = site_code
+        self.is_shared = is_shared
+        self.revision = 0
         self._clock = clock
         self._source = _Given()
-        settings = replace(configuration or KameleoonClientConfiguration(), multi_threading=False, send_events=False)
+        settings = configuration or KameleoonClientConfiguration()
+        self._has_threads = settings.redis_url is not None  # a shared visitor is written on a thread
+        settings = replace(
+            settings,
+            multi_threading=self._has_threads,
+            send_events=False,
+            cache_directory=None,
+            tracking_directory=None,
+            real_time_update=False,
+        )
         self.client = KameleoonClient(site_code, configuration_object=settings, source=self._source, clock=clock)
+        if self._has_threads:
+            self.client.wait_init()  # its thread has looked once, and has nothing more to look for
         self.served: Served | None = None
         self.overrides: dict[str, Override] = {}
         self._base: Members = {}
@@ -95,10 +130,15 @@ class Site:
         self._last_second = 0
         self._changing = threading.Lock()
         self._listeners: list[Callable[[Served], object]] = []
+        self._change_listeners: list[Callable[[Changes], object]] = []
 
     def listen(self, listener: Callable[[Served], object]) -> None:
         """Have it called whenever something else is served."""
         self._listeners.append(listener)
+
+    def listen_to_changes(self, listener: Callable[[Changes], object]) -> None:
+        """Have it told, before anything else changes, what somebody here has overridden and reset."""
+        self._change_listeners.append(listener)
 
     def flag(self, flag_key: str) -> FeatureFlag:
         """A flag as the data file has it. Raises ``FeatureNotFound`` and ``FeatureMalformed``."""
@@ -117,9 +157,7 @@ class Site:
         Raises ``DataFileInvalid``, and what was served stays.
         """
         with self._changing:
-            base = _members(raw)
-            self._serve(base, self.overrides)
-            self._base = base
+            self._serve(_members(raw), self.overrides, self.revision)
 
     def override(self, flag_key: str, override: Override) -> None:
         """Replace what is overridden of a flag.
@@ -128,18 +166,47 @@ class Site:
         """
         checked(override, self.flag(flag_key))
         with self._changing:
-            self._serve(self._base, {**self.overrides, flag_key: override})
+            self._change({flag_key: override})
 
     def reset(self, flag_key: str | None = None) -> None:
         """Do as the data file says, for one flag or for all."""
         with self._changing:
-            kept = {key: value for key, value in self.overrides.items() if flag_key not in (None, key)}
-            if kept != self.overrides:  # there may be no data file yet
-                self._serve(self._base, kept)
+            changes: Changes = dict.fromkeys(self.overrides if flag_key is None else [flag_key])
+            if changes.keys() & self.overrides.keys():  # there may be no data file yet
+                self._change(changes)
 
-    def _serve(self, base: Members, overrides: dict[str, Override]) -> None:
+    def adopt(self, told: Callable[[], tuple[dict[str, Override], int]]) -> None:
+        """Do as other instances do: ``told()`` gives all overrides, and their revision, and nothing changes meanwhile.
+
+        Raises ``DataFileInvalid``.
+        """
+        with self._changing:
+            overrides, revision = told()
+            if self.served is None:
+                self.overrides, self.revision = overrides, revision
+            elif (overrides, revision) != (self.overrides, self.revision):
+                self._serve(self._base, overrides, revision)
+
+    def _change(self, changes: Changes) -> None:
+        self._serve(self._base, after(self.overrides, changes), self.revision + 1)
+        for listener in self._change_listeners:
+            listener(changes)
+
+    def _stamp(self, base: Members, revision: int) -> tuple[int, int]:
+        """Unix milliseconds for SDKs, which refuse what is older, and seconds for HTTP's dates, which have no parts.
+
+        Both grow with the data file's own date and with the revision, whichever of them an instance learns of first.
+        """
+        modified = _date_of(base) if self.is_shared else 0
+        if modified:
+            return modified + revision, modified // 1000 + revision
         now = int(self._clock.time() * 1000)
-        timestamp = now if self.served is None else max(now, self.served.timestamp + 1)  # SDKs refuse what is older
+        return now, now // 1000
+
+    def _serve(self, base: Members, overrides: dict[str, Override], revision: int) -> None:
+        timestamp, second = self._stamp(base, revision)
+        if self.served is not None:
+            timestamp = max(timestamp, self.served.timestamp + 1)
         members = overridden(base, overrides)
         settings = _settings(base)
         changed: dict[str, Any] = {
@@ -148,18 +215,33 @@ class Site:
         }
         raw = msgspec.json.encode({**members, **changed})
         self._source.raw = raw
-        if self.served is None:
+        if self.served is None and not self._has_threads:
             self.client.wait_init()
         else:
             self.client.refresh()
         if self._source.problem is not None:
             raise DataFileInvalid(self._source.problem.message)
-        self.overrides = overrides
-        # HTTP's dates have whole seconds: two within one must differ all the same, for conditional requests.
-        self._last_second = max(timestamp // 1000, self._last_second + 1)
-        self.served = Served(raw, timestamp, formatdate(self._last_second, usegmt=True), overrides)
+        self._base, self.overrides, self.revision = base, overrides, revision
+        # Two within one second must differ all the same, for conditional requests.
+        self._last_second = max(second, self._last_second + 1)
+        last_modified = formatdate(self._last_second, usegmt=True)
+        self.served = Served(raw, timestamp, last_modified, overrides, self.is_shared)
         for listener in self._listeners:
             listener(self.served)
+
+
+def after(overrides: Mapping[str, Override], changes: Changes) -> dict[str, Override]:
+    """The overrides when these were changed."""
+    changed = {**overrides, **changes}
+    return {key: override for key, override in changed.items() if override is not None}
+
+
+def _date_of(base: Members) -> int:
+    """A data file's own date, in Unix milliseconds; 0 when it tells none."""
+    try:
+        return max(0, int(msgspec.json.decode(base.get("dateModified", b"0"))))
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _members(raw: bytes) -> Members:

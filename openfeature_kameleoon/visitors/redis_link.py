@@ -80,12 +80,14 @@ class RedisLink:
     """One Redis, by URL. ``is_up`` says whether to ask it.
 
     ``connected_at``, monotonic by ``clock``, is when it was last connected to: what was read before may be gone, as a
-    server that begins anew has nothing. ``need()`` is called when there is something to mend or tend. Raises
-    ``ConfigSettingInvalid`` for a URL that redis-py does not take, and without redis-py.
+    server that begins anew has nothing. ``need()`` is called when there is something to mend or tend; ``what``
+    is shared. Raises ``ConfigSettingInvalid`` for a URL that redis-py does not take, and without redis-py.
     """
 
-    def __init__(self, url: Secret, *, need: Callable[[], object], clock: Clock, random: Random) -> None:
-        self._url, self._need, self._clock, self._random = url, need, clock, random
+    def __init__(
+        self, url: Secret, *, need: Callable[[], object], clock: Clock, random: Random, what: str = "visitors"
+    ) -> None:
+        self._url, self._need, self._clock, self._random, self._what = url, need, clock, random, what
         problem = ""
         try:
             # Imported here: it takes a tenth of a second, belongs to an extra, and only who shares visitors needs it.
@@ -224,7 +226,7 @@ class RedisLink:
             self.is_up = False
         elif not self._has_warned and (not is_up or self._backoff.failures > TRIALS):
             self._has_warned = True
-            _log.warning("Redis is away: %s; until it is back each process knows its own visitors", self._reason)
+            _log.warning("Redis is away: %s; until it is back each process knows its own %s", self._reason, self._what)
         return self.is_up
 
     def tend(self) -> None:
@@ -234,7 +236,7 @@ class RedisLink:
             self._backoff.succeeded()
             if self._has_warned:
                 self._has_warned = False
-                _log.info("Redis is back: visitors are shared again")
+                _log.info("Redis is back: %s are shared again", self._what)
         if self.is_up and now - self._ping_at >= PING_SECONDS:
             self._ping_at = now
             for _ in range(self._idle.qsize()):
