@@ -1,27 +1,50 @@
-"""``serve``: the local server on a data file, until it is told to end."""
+"""``serve``: the local server on a data file, or as a relay of a site, until it is told to end."""
 
 from __future__ import annotations
 
 import json
+import logging
 import signal
+import sys
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..configuration import KameleoonClientConfiguration, load_configuration
+from ..settings import Secret
 from .output import fail
+
+if TYPE_CHECKING:
+    from ..server.relay import Relay
 
 __all__ = ["serve"]
 
 TOKEN = "KAMELEOON_SERVER_TOKEN"
 OFREP_KEY = "KAMELEOON_OFREP_KEY"
+START_STEP_SECONDS = 0.1
+ACCESS_LOG = "openfeature_kameleoon.server.access"
 
 
 @click.command()
-@click.option("--data-file", metavar="PATH", required=True, help="The data file to serve; edits count within a second.")
-@click.option("--site-code", metavar="CODE", default="local", show_default=True, help="What the site is called.")
+@click.option("--data-file", metavar="PATH", help="The data file to serve; edits count within a second.")
+@click.option(
+    "--site-code",
+    metavar="CODE",
+    envvar="KAMELEOON_SITE_CODE",
+    show_envvar=True,
+    help="A site to relay to many SDKs; beside a data file, what its site is called.",
+)
+@click.option("--environment", metavar="NAME", help="Environment of a site that is relayed.")
+@click.option("--config", metavar="PATH", type=click.Path(dir_okay=False), help="Settings of a relay, in YAML.")
+@click.option(
+    "--redis", metavar="URL", envvar="KAMELEOON_REDIS_URL", show_envvar=True, help="Shares visitors and overrides."
+)
+@click.option("--access-log", is_flag=True, help="Write a line of JSON for each request.")
 @click.option("--host", default="127.0.0.1", show_default=True, help=f"Elsewhere than here {TOKEN} has to be set.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--allowed-host", "hosts", metavar="NAME", multiple=True, help="Another name that the server goes by.")
@@ -35,8 +58,12 @@ OFREP_KEY = "KAMELEOON_OFREP_KEY"
 @click.option("--ofrep-key", envvar=OFREP_KEY, default="", hidden=True)
 @click.option("--token", envvar=TOKEN, default="", hidden=True)
 def serve(
-    data_file: str,
-    site_code: str,
+    data_file: str | None,
+    site_code: str | None,
+    environment: str | None,
+    config: str | None,
+    redis: str | None,
+    access_log: bool,
     host: str,
     port: int,
     hosts: tuple[str, ...],
@@ -50,20 +77,28 @@ def serve(
 ) -> None:
     """Serve a data file to SDKs, by Kameleoon's protocol and by OFREP, with a page that shows why.
 
-    Point a client there with the setting server_url. Writes need the token that is in the page's address, or
-    KAMELEOON_SERVER_TOKEN if that is set. OFREP needs KAMELEOON_OFREP_KEY if that is set.
+    With --site-code and no data file it is a relay: it follows the site's data file for all SDKs that ask it, and
+    passes on what they report and ask. Point a client there with the setting server_url. Writes need the token that
+    is in the page's address, or KAMELEOON_SERVER_TOKEN if that is set. OFREP needs KAMELEOON_OFREP_KEY if that is set.
     """
     try:
         # Imported here: these need the extra ``server``, whose absence is told below.
         from ..server.app import Serving  # noqa: PLC0415
+        from ..server.relay import Relay  # noqa: PLC0415  # as above
         from ..server.run import LocalServer  # noqa: PLC0415  # as above
+        from ..server.sharing import SharedOverrides  # noqa: PLC0415  # as above
         from ..server.site import Site  # noqa: PLC0415  # as above
         from ..server.watching import WatchedFile  # noqa: PLC0415  # as above
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         fail("the server needs Starlette and uvicorn: pip install 'openfeature-kameleoon[server]'")
-    site = Site(site_code)
+    settings = _settings(data_file, site_code, environment, config, redis)
+    site = Site(site_code or "local", settings, is_shared=settings.redis_url is not None)
+    relay = Relay(site, settings) if data_file is None else None
+    sharing = None
+    if isinstance(settings.redis_url, Secret):
+        sharing = SharedOverrides(settings.redis_url, site, settings.environment or "")
     try:
         serving = Serving(
             site,
@@ -76,29 +111,70 @@ def serve(
             ofrep_key=ofrep_key,
             ofrep_rate=ofrep_rate,
             opens_control=open_control,
+            relay=relay,
+            sharing=sharing,
         )
     except ValueError as error:
         fail(str(error))
-    watched = WatchedFile(data_file, site)
-    watched.start()
-    serving.inspector.source = lambda: (data_file, watched.problem)
+    watched = None
+    if data_file is not None:
+        watched = WatchedFile(data_file, site)
+        watched.start()
+    serving.inspector.source = lambda: (
+        data_file or f"site {site_code}",
+        watched.problem if watched is not None else relay.live.status().last_error if relay is not None else "",
+    )
+    if access_log:
+        _write_access_log()
+    ending = _told_to_end()
     server = LocalServer(serving, host=host, port=port)
     try:
         server.start()
     except OSError as error:
         fail(f"{host}:{port} cannot be had: {error.strerror}")
-    click.echo(f"{data_file} is served at {server.url}", err=True)
+    if sharing is not None:
+        sharing.start()
+    if relay is not None:
+        _start(relay, settings.default_timeout_second, ending)
+    click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
     click.echo(f"the page: {server.page}", err=True)
-    _wait_for_the_end()
-    watched.stop()
+    ending.wait()
+    if watched is not None:
+        watched.stop()
     server.stop()
 
 
-def _wait_for_the_end() -> None:
+def _settings(
+    data_file: str | None, site_code: str | None, environment: str | None, config: str | None, redis: str | None
+) -> KameleoonClientConfiguration:
+    given = {"environment": environment, "redis_url": redis}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if data_file is not None:
+        return KameleoonClientConfiguration(**settings)
+    if site_code is None:
+        raise click.UsageError("give --data-file PATH, or --site-code CODE for a relay")
+    return replace(load_configuration(config), multi_threading=True, **settings)
+
+
+def _start(relay: Relay, seconds: float, ending: threading.Event) -> None:
+    """Wait for the first data file, and no longer than until the end; it may come later, too."""
+    end = time.monotonic() + seconds
+    while not ending.is_set() and time.monotonic() < end and not relay.start(START_STEP_SECONDS):
+        continue
+
+
+def _write_access_log() -> None:
+    log = logging.getLogger(ACCESS_LOG)
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _told_to_end() -> threading.Event:
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    ending.wait()
+    return ending
 
 
 def _mapping(path: str | None) -> Mapping[str, Any]:

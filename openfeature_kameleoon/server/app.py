@@ -12,12 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .access import Observed, log_access
 from .control import VERBS, Control
 from .faults import Faults
 from .guard import Application, Guard, is_loopback
 from .inspector import Inspector
 from .kameleoon import Kameleoon
+from .metrics import Metrics
 from .ofrep import Allowance, Ofrep
+from .relay import Relay, RelayedKameleoon
+from .sharing import SharedOverrides
 from .site import Site
 from .tracked import Tracked
 
@@ -30,7 +34,7 @@ class Serving:
     ``host`` is where it will be bound; elsewhere than on this machine a token must be given, and reads need it, too.
     ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
     ``ofrep_key`` is a key that OFREP needs, besides the token; ``ofrep_rate`` is how many evaluations a client may ask
-    for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token.
+    for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token. ``relay`` and ``sharing``, which somebody else starts, end with it.
 
     Raises ``ValueError`` for a place without a token.
     """
@@ -48,6 +52,8 @@ class Serving:
         ofrep_key: str = "",
         ofrep_rate: float | None = None,
         opens_control: bool = False,
+        relay: Relay | None = None,
+        sharing: SharedOverrides | None = None,
     ) -> None:
         is_here = is_loopback(host)
         if not is_here and not token:
@@ -55,20 +61,27 @@ class Serving:
         self.site = site
         self.token = token or secrets.token_urlsafe(24)
         self.tracked = Tracked(events_path)
-        self.kameleoon = Kameleoon(site, self.tracked, visitors, values)
+        self.relay, self.sharing = relay, sharing
+        self.kameleoon = (
+            Kameleoon(site, self.tracked, visitors, values)
+            if relay is None
+            else RelayedKameleoon(site, self.tracked, relay)
+        )
         self.ofrep = Ofrep(site, None if ofrep_rate is None else Allowance(ofrep_rate))
         self.faults = Faults({"stream": self.kameleoon.streams, "ofrep": self.ofrep.streams})
         self.inspector = Inspector(site, self.tracked, self.kameleoon.streams)
+        self.metrics = Metrics(site, self.tracked, self.kameleoon.streams, relay, sharing)
         routes = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
+            Route("/metrics", self.metrics.answer),
             *self.kameleoon.routes,
             *self.ofrep.routes,
             *Control(site, self.tracked, self.faults).routes,
             *self.inspector.routes,
         ]
         names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
-        self.app: Application = Guard(
+        guarded = Guard(
             self.faults.around(Starlette(routes=routes)),
             self.token,
             hosts=names,
@@ -76,16 +89,21 @@ class Serving:
             ofrep_key=ofrep_key,
             unguarded=VERBS if opens_control else (),
         )
+        self.app: Application = Observed(guarded, routes, (self.metrics.count, log_access))
 
-    def end_streams(self) -> None:
-        """End what would never end by itself, so that the server can."""
-        self.kameleoon.streams.end()
-        self.ofrep.streams.end()
+    def drain(self) -> None:
+        """End what would go on for ever, and let what is under way finish."""
+        self.kameleoon.streams.close()
+        self.ofrep.streams.close()
+        self.inspector.streams.close()
         self.faults.close()
-        self.inspector.streams.end()
 
     def close(self) -> None:
-        """End what is open, once no request is under way any more."""
+        """End what is open, when nothing is answered any more."""
+        if self.relay is not None:
+            self.relay.stop()
+        if self.sharing is not None:
+            self.sharing.stop()
         self.site.client.close()
         self.tracked.close()
 
@@ -93,5 +111,10 @@ class Serving:
         return JSONResponse({"status": "ok"})
 
     async def _readyz(self, request: Request) -> Response:
-        is_ready = self.site.served is not None
-        return JSONResponse({"status": "ready" if is_ready else "no data file yet"}, 200 if is_ready else 503)
+        """Ready is who can answer, whoever is away meanwhile."""
+        is_settled = self.sharing is None or self.sharing.is_settled
+        is_ready = self.site.served is not None and is_settled
+        status = "ready" if is_ready else "waiting for Redis" if self.site.served else "no data file yet"
+        parts = {"upstream": self.relay and self.relay.is_up_to_date, "redis": self.sharing and self.sharing.is_up}
+        told = {name: "up" if is_up else "away" for name, is_up in parts.items() if is_up is not None}
+        return JSONResponse({"status": status, **told}, 200 if is_ready else 503)

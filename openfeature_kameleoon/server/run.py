@@ -70,8 +70,8 @@ class LocalServer:
         """End, and wait for it: answers under way are given a moment. May be called twice."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
-            self.serving.end_streams()
-            self._thread.join()
+            self.serving.drain()
+            self._thread.join(GRACE_SECONDS + 1.0)
             self.serving.close()
             self._server = self._thread = None
 
