@@ -110,7 +110,7 @@ class SharedOverrides:
                 self._ending.wait(min(POLL_SECONDS, self._link.pause_seconds()))
 
     def _hear(self) -> None:
-        latest = b"$"
+        latest = b"0"  # what was told before is read once more, so that nothing is missed
         block = str(int(POLL_SECONDS * 1000)).encode()
         while not self._ending.is_set():
             news, begun = None, time.monotonic()
