@@ -132,12 +132,12 @@ def serve(
         server.start()
     except OSError as error:
         fail(f"{host}:{port} cannot be had: {error.strerror}")
+    click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
+    click.echo(f"the page: {server.page}", err=True)
     if sharing is not None:
         sharing.start()
     if relay is not None:
         _start(relay, settings.default_timeout_second, ending)
-    click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
-    click.echo(f"the page: {server.page}", err=True)
     ending.wait()
     if watched is not None:
         watched.stop()

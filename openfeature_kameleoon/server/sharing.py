@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Mapping
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -21,7 +20,7 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import DataFileInvalid
 from ..settings import Secret
 from ..transport.foreign_text import printable
-from ..visitors.redis_link import Command, RedisAway, RedisLink
+from ..visitors.redis_link import RedisAway, RedisLink
 from .overrides import Override
 from .site import Changes, Site, after
 
@@ -35,8 +34,41 @@ ANSWER_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
 """So long an instance that begins waits for Redis, before it serves the data file as it is."""
 
+MOST_DIGITS = 15
+
 REVISION = b"revision"
 FLAG = b"flag:"
+
+SCRIPT = b"""
+local known, count, seeds = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local has_lost = tonumber(redis.call('HGET', KEYS[1], 'revision') or '0') < known
+if has_lost and seeds == 0 then
+  return redis.call('HGETALL', KEYS[1])
+end
+if has_lost then
+  redis.call('DEL', KEYS[1])
+  for i = 4, 3 + 2 * seeds, 2 do
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+end
+for i = 4 + 2 * seeds, #ARGV, 3 do
+  if ARGV[i] == 'HSET' then
+    redis.call('HSET', KEYS[1], ARGV[i + 1], ARGV[i + 2])
+  else
+    redis.call('HDEL', KEYS[1], ARGV[i + 1])
+  end
+end
+if count > 0 then
+  redis.call('HINCRBY', KEYS[1], 'revision', count)
+end
+local stored = redis.call('HGETALL', KEYS[1])
+if count > 0 or has_lost then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '1', '*', 'changed', '1')
+end
+return stored
+"""
+"""At once, as several instances may come at a time: write changes, and read all. A Redis that has less than is known
+was emptied: nothing is written before it is given what was known, by the first to come with it."""
 
 
 class SharedOverrides:
@@ -59,7 +91,7 @@ class SharedOverrides:
         self._ending = threading.Event()
         self._link = RedisLink(url, need=self._wake.set, clock=clock, random=random or Random(), what="overrides")
         self._pending: list[Changes] = []  # changed under the site's lock alone, like the revision
-        self._known = 0  # the revision that was read last
+        self._known, self._stored = 0, dict[bytes, bytes]()  # what was read last, and its revision
         self._is_synchronous = False
         self._started_at = 0.0
         self._threads: list[threading.Thread] = []
@@ -134,14 +166,12 @@ class SharedOverrides:
     def _exchange(self) -> None:
         """Write what was changed here, read what all have now, and do as that says."""
         sent = list(self._pending)
-        writes = [self._write(key, override) for changes in sent for key, override in changes.items()]
-        if sent:
-            writes.append((b"HINCRBY", self._hash, REVISION, str(len(sent)).encode()))
-        stored = self._transaction(writes)
-        if int(stored.get(REVISION, 0)) < self._known + len(sent):
-            stored = self._seed(self._known + len(sent))
-        revision, overrides = int(stored.get(REVISION, 0)), _overrides(stored)
-        self._known = revision
+        writes = [part for changes in sent for key, override in changes.items() for part in _write(key, override)]
+        stored = self._run(len(sent), {}, writes)
+        if _revision(stored) < self._known:
+            stored = self._run(len(sent), self._stored, writes)
+        revision, overrides = _revision(stored), _overrides(stored)
+        self._known, self._stored = revision, stored
 
         def told() -> tuple[dict[str, Override], int]:
             del self._pending[: len(sent)]
@@ -156,29 +186,27 @@ class SharedOverrides:
         except DataFileInvalid as problem:
             _log.warning("overrides of another instance are not served: %s", printable(problem.message))
 
-    def _seed(self, revision: int) -> dict[bytes, bytes]:
-        """Have Redis, which has lost what it had, know what this instance knows."""
-        writes: list[Command] = [(b"DEL", self._hash)]
-        writes += [self._write(key, override) for key, override in self.site.overrides.items()]
-        writes.append((b"HSET", self._hash, REVISION, str(revision).encode()))
-        return self._transaction(writes)
-
-    def _write(self, key: str, override: Override | None) -> Command:
-        field = FLAG + key.encode()
-        if override is None:
-            return (b"HDEL", self._hash, field)
-        return (b"HSET", self._hash, field, msgspec.json.encode(override))
-
-    def _transaction(self, writes: list[Command]) -> dict[bytes, bytes]:
+    def _run(self, count: int, seed: Mapping[bytes, bytes], writes: list[bytes]) -> dict[bytes, bytes]:
         """Do all of it at once; what is stored then. Raises ``RedisAway``."""
-        if writes:
-            writes = [*writes, (b"XADD", self._news, b"MAXLEN", b"1", b"*", b"changed", b"1")]
-        commands = [(b"MULTI",), *writes, (b"HGETALL", self._hash), (b"EXEC",)]
-        results: Any = self._link.ask(commands, ANSWER_SECONDS)[-1]
-        if not results or not isinstance(results[-1], list):
+        numbers = [str(number).encode() for number in (self._known, count, len(seed))]
+        seeds = [part for pair in seed.items() for part in pair]
+        command = (b"EVAL", SCRIPT, b"2", self._hash, self._news, *numbers, *seeds, *writes)
+        [stored] = self._link.ask([command], ANSWER_SECONDS)
+        if not isinstance(stored, list):
             raise RedisAway("it refuses commands")
-        fields = iter(results[-1])
+        fields = iter(stored)
         return dict(zip(fields, fields, strict=True))
+
+
+def _write(key: str, override: Override | None) -> tuple[bytes, bytes, bytes]:
+    """What the script takes for one change; nothing for what is reset."""
+    field = FLAG + key.encode()
+    return (b"HDEL", field, b"") if override is None else (b"HSET", field, msgspec.json.encode(override))
+
+
+def _revision(stored: Mapping[bytes, bytes]) -> int:
+    text = stored.get(REVISION, b"")
+    return int(text[:MOST_DIGITS]) if text.isdigit() else 0
 
 
 def _overrides(stored: Mapping[bytes, bytes]) -> dict[str, Override]:

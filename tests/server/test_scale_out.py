@@ -220,15 +220,13 @@ def test_without_redis_from_the_start_it_is_ready_after_a_while(
         assert alone.ask("/readyz").status == 200
 
 
-@pytest.mark.parametrize("value", [b"{", b'{"variation": 1}', b'{"unknown": 1}'])
-def test_what_is_no_override_in_redis_is_left_out(
-    two: tuple[Instance, Instance], redis: RedisServer, value: bytes
-) -> None:
+def test_what_is_no_override_in_redis_is_left_out(two: tuple[Instance, Instance], redis: RedisServer) -> None:
     one, other = two
     one.site.override("search", OFF)
     wait_until(lambda: other.site.revision == 1)
     [key] = redis.run("KEYS", "*overrides")
-    redis.run("HSET", key, "flag:new_checkout", value)
+    for number, value in enumerate((b"{", b'{"variation": 1}', b'{"unknown": 1}')):
+        redis.run("HSET", key, f"flag:new_checkout{number or ''}", value)
 
     one.site.override("black_friday", OFF)
     wait_until(lambda: other.site.revision == 2 and are_same(one, other))
@@ -249,6 +247,6 @@ def test_two_processes_with_the_command_line_serve_the_same(
 
         def served() -> set[tuple[bytes, str]]:
             answers = [Instance.data_file(Instance(mine.site, mine.relay, None, each)) for each in (one, other)]
-            return {(answer.body, answer.headers["last-modified"]) for answer in (*answers, mine.data_file())}
+            return {(answer.body, answer.headers.get("last-modified", "")) for answer in (*answers, mine.data_file())}
 
         wait_until(lambda: len(served()) == 1 and b'"overridden":true' in next(iter(served()))[0])
