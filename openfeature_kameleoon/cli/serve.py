@@ -133,7 +133,8 @@ def serve(
     except OSError as error:
         fail(f"{host}:{port} cannot be had: {error.strerror}")
     click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
-    click.echo(f"the page: {server.page}", err=True)
+    # A token that was given is known, and is not to be found in the logs of a container.
+    click.echo(f"the page: {f'{server.url}/' if token else server.page}", err=True)
     if sharing is not None:
         sharing.start()
     if relay is not None:

@@ -151,7 +151,7 @@ class Relay:
         """
         way, code = _way(query, user_agent), query.get("visitorCode", "")[:MOST_PARAMETER]
         visitors: dict[str, list[Event]] = {}
-        for line in body.decode(errors="replace").splitlines():
+        for line in body.decode(errors="replace").replace("\r", "").split("\n"):
             if _EVENT.search(line):
                 visitor = _VISITOR.search(line)
                 visitors.setdefault(visitor[1] if visitor else code, []).append(Event(Written(line), 0))

@@ -186,9 +186,8 @@ def test_what_an_sdk_of_2x_says_in_url_and_header_stays_there(kameleoon: FakeKam
 
 
 def test_lines_of_one_visitor_stay_in_order_and_what_is_no_event_is_left_out(kameleoon: FakeKameleoon) -> None:
-    events = [
-        f"nonce={n:016X}&eventType={kind}&visitorCode=v" for n, kind in enumerate(("conversion&goalId=1", "page"))
-    ]
+    kinds = ("conversion&goalId=1", "page&title=a\u2028b\x0bc")
+    events = [f"nonce={number:016X}&eventType={kind}&visitorCode=v" for number, kind in enumerate(kinds)]
     with instance(kameleoon.url) as relayed:
         report(relayed.server, [events[0], "nonsense", events[1], ""])
         assert relayed.relay.sender.flush(DELIVERY_SECONDS)

@@ -59,11 +59,8 @@ def test_on_sigterm_streams_end_answers_finish_and_events_are_sent(kameleoon: Fa
     assert sorted(kameleoon.lines) == lines(50)
 
 
-def test_a_kameleoon_that_hangs_does_not_keep_it_and_events_wait_on_disk(
-    kameleoon: FakeKameleoon, tmp_path: Path
-) -> None:
-    for route in (EVENTS, MAP):
-        kameleoon.break_down(route, hangs())
+def test_events_that_a_hanging_kameleoon_does_not_take_wait_on_disk(kameleoon: FakeKameleoon, tmp_path: Path) -> None:
+    kameleoon.break_down(EVENTS, hangs())
     path = written(
         tmp_path,
         server_url=kameleoon.url,
@@ -73,19 +70,34 @@ def test_a_kameleoon_that_hangs_does_not_keep_it_and_events_wait_on_disk(
     options = ("--site-code", SITE, "--config", str(path))
     with serve_process(*options) as relayed:
         report(relayed, lines(50))
-        with closing(connected(relayed)) as asking:
-            host = relayed.url.removeprefix("http://")
-            asking.sendall(f"GET /map/map?siteCode={SITE}&key=k HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            kameleoon.wait_for_requests(MAP, 1)
-            begun = time.monotonic()
-            relayed.process.send_signal(signal.SIGTERM)
-            assert relayed.process.wait(END_SECONDS) == 0
-            assert time.monotonic() - begun < END_SECONDS / 2
+        begun = time.monotonic()
+        relayed.process.send_signal(signal.SIGTERM)
+        assert relayed.process.wait(END_SECONDS) == 0
+        assert time.monotonic() - begun < END_SECONDS / 2
 
     kameleoon.break_down(EVENTS, None)
     with serve_process(*options):
         kameleoon.wait_for_lines(50)
     assert sorted(kameleoon.lines) == lines(50)
+
+
+def test_an_answer_that_does_not_come_is_waited_for_no_longer_than_the_grace(
+    kameleoon: FakeKameleoon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openfeature_kameleoon.server.run.GRACE_SECONDS", 0.2)
+    kameleoon.break_down(MAP, hangs())
+    with (
+        instance(kameleoon.url, default_timeout_millisecond=60_000) as relayed,
+        closing(connected(relayed.server)) as asking,
+    ):
+        host = relayed.server.url.removeprefix("http://")
+        asking.sendall(f"GET /map/map?siteCode={SITE}&key=k HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        kameleoon.wait_for_requests(MAP, 1)
+
+        begun = time.monotonic()
+        relayed.server.stop()
+
+        assert time.monotonic() - begun < END_SECONDS
 
 
 def test_a_stream_that_is_opened_at_the_end_does_not_hold_it_up(kameleoon: FakeKameleoon) -> None:
@@ -96,6 +108,16 @@ def test_a_stream_that_is_opened_at_the_end_does_not_hold_it_up(kameleoon: FakeK
             host = relayed.server.url.removeprefix("http://")
             stream.sendall(f"GET /sse HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             assert rest_of(stream).endswith(b"0\r\n\r\n")
+
+
+def test_a_token_that_was_given_is_not_told(kameleoon: FakeKameleoon, tmp_path: Path) -> None:
+    path = written(tmp_path, server_url=kameleoon.url)
+    given = {"KAMELEOON_SERVER_TOKEN": "canary-token"}
+    with serve_process("--site-code", SITE, "--config", str(path), environment=given) as relayed:
+        wait_until(lambda: any("the page" in line for line in relayed.told))
+
+        assert "canary" not in "".join(relayed.told)
+        assert ask(relayed, "/nowhere", "DELETE").status == 401
 
 
 def test_sigterm_while_it_waits_for_a_first_data_file_ends_it(tmp_path: Path) -> None:
