@@ -50,28 +50,46 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status, seconds, sent, is_stream = time.monotonic(), 499, 0.0, 0, False
-
-        async def observed(message: Message) -> None:
-            nonlocal status, seconds, sent, is_stream
-            if message["type"] == "http.response.start":
-                status, seconds = message["status"], time.monotonic() - begun
-                is_stream = any(
-                    name == b"content-type" and value.startswith(b"text/event-stream")
-                    for name, value in message.get("headers", ())
-                )
-            sent += len(message.get("body", b""))
-            await send(message)
-
+        sending = _Sending(send)
         try:
-            await self._app(scope, receive, observed)
+            await self._app(scope, receive, sending.send)
         finally:
             route = self._paths.get(scope.get("endpoint", self), OTHER)
             method = scope["method"] if scope["method"] in METHODS else OTHER
-            took = seconds if is_stream else time.monotonic() - begun
-            answered = Answered(method, route, status, took, sent, is_stream)
+            answered = sending.answered(method, route)
             for observer in self._observers:
                 observer(answered)
+
+
+class _Sending:
+    """An answer on its way. ``send`` is a method, like uvicorn's, and leads to the connection as that does."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = time.monotonic()
+        self._status = 499
+        self._seconds_to_begin = 0.0
+        self._bytes = 0
+        self._is_stream = False
+
+    @property
+    def transport(self) -> Any:
+        """What faults end a connection by; ``None`` where the server has none."""
+        return getattr(getattr(self._send, "__self__", None), "transport", None)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status, self._seconds_to_begin = message["status"], time.monotonic() - self._begun
+            self._is_stream = any(
+                name == b"content-type" and value.startswith(b"text/event-stream")
+                for name, value in message.get("headers", ())
+            )
+        self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def answered(self, method: str, route: str) -> Answered:
+        took = self._seconds_to_begin if self._is_stream else time.monotonic() - self._begun
+        return Answered(method, route, self._status, took, self._bytes, self._is_stream)
 
 
 def log_access(answered: Answered) -> None:

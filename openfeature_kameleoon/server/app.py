@@ -34,7 +34,8 @@ class Serving:
     ``host`` is where it will be bound; elsewhere than on this machine a token must be given, and reads need it, too.
     ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
     ``ofrep_key`` is a key that OFREP needs, besides the token; ``ofrep_rate`` is how many evaluations a client may ask
-    for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token. ``relay`` and ``sharing``, which somebody else starts, end with it.
+    for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token. ``relay`` and
+    ``sharing``, which somebody else starts, end with it.
 
     Raises ``ValueError`` for a place without a token.
     """
