@@ -58,7 +58,7 @@ class Serving:
     ) -> None:
         is_here = is_loopback(host)
         if not is_here and not token:
-            raise ValueError(f"whoever can reach {host} could change flags: give a token (--token)")
+            raise ValueError(f"whoever can reach {host} could change flags: give a token (KAMELEOON_SERVER_TOKEN)")
         self.site = site
         self.token = token or secrets.token_urlsafe(24)
         self.tracked = Tracked(events_path)

@@ -89,7 +89,8 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             status, problem = refusal
-            _log.warning("refused %s %s: %s", scope["method"], printable(scope["path"], 80), problem)
+            place = scope["path"][:40].split("/")[1:2]  # what follows may tell of a visitor
+            _log.warning("refused %s /%s: %s", scope["method"], printable("".join(place)), problem)
             await _refuse(send, status, problem)
             return
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

@@ -10,7 +10,7 @@ import os
 import threading
 
 from ..datafile.sources import Fetched, FileSource
-from ..errors import DataFileInvalid
+from ..errors import DataFileInvalid, KameleoonError
 from ..transport.foreign_text import printable
 from .site import Site
 
@@ -46,7 +46,7 @@ class WatchedFile:
             try:
                 self._look()
                 problem = ""
-            except DataFileInvalid as error:
+            except KameleoonError as error:
                 problem = error.message
             if problem and problem != self.problem:
                 _log.warning("what was served stays: %s", printable(problem))

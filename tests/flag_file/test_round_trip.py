@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openfeature_kameleoon import CustomData, Device, KameleoonClient, KameleoonClientConfiguration
@@ -189,6 +189,7 @@ def test_any_data_file_comes_back(data_file: Json) -> None:
     assert_the_same(there_and_back(data_file), data_file)
 
 
+@settings(max_examples=50)
 @given(data_files, st.lists(st.sampled_from(CODES), min_size=3, max_size=3))
 def test_any_data_file_decides_as_before(
     tmp_path_factory: pytest.TempPathFactory, data_file: Json, codes: list[str]
@@ -218,6 +219,7 @@ def plain(value: Any) -> Any:
     return 1 if isinstance(value, Literal) else value
 
 
+@settings(max_examples=50)
 @given(data_files, st.data())
 def test_a_data_file_with_anything_anywhere_comes_back(data_file: Json, data: st.DataObject) -> None:
     broken = json.loads(json.dumps(data_file))

@@ -223,6 +223,7 @@ def test_a_variation_is_forced_for_everybody_and_for_one(page: Page, site: Site)
     result(page, "-15 %")
     page.get_by_label("This visitor always gets").select_option("amount")
     result(page, "15 €")
+    page.locator(".changes li").nth(1).wait_for()
 
     assert page.locator(".changes li > span").all_inner_texts() == ["everybody gets percent", "ada gets amount"]
     assert site.overrides[BADGE] == Override(variation="percent", visitors={"ada": "amount"})
@@ -319,6 +320,7 @@ def test_events_that_came_before_the_page_are_shown(
     page.goto(server.page)
 
     page.locator("#counts", has_text="2 duplicates").wait_for()
+    page.locator("#events > li").nth(2).wait_for()  # it asks for them by themselves
     assert page.locator("#events > li").count() == 3
     assert complaints == []
 
