@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,7 +30,7 @@ class Hub:
     """Streams of one kind."""
 
     def __init__(self) -> None:
-        self._streams: set[_Stream] = set()
+        self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()  # one that is never sent goes with its request
         self._changing = threading.Lock()
         self.is_closed = False
         self.is_stalled = False
@@ -70,11 +71,17 @@ class Hub:
         self.is_closed = True
         self.end()
 
-    async def stream(self, first: bytes = b"") -> AsyncIterator[bytes]:
-        """What one listener is sent: ``first``, then each event, and now and then a comment."""
+    def stream(self, first: bytes = b"") -> AsyncIterator[bytes]:
+        """What one listener is sent: ``first``, then each event from now on, and now and then a comment.
+
+        From now on: whoever has the head of the answer, and knows by it that the stream is open, misses nothing.
+        """
         stream = _Stream(asyncio.get_running_loop())
         with self._changing:
             self._streams.add(stream)
+        return self._sent(stream, first)
+
+    async def _sent(self, stream: _Stream, first: bytes) -> AsyncIterator[bytes]:
         try:
             yield first or KEEP_ALIVE
             while not self.is_closed:

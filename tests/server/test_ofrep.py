@@ -506,12 +506,16 @@ def test_javascripts_web_client_has_all_flags_and_hears_of_changes(
     ) as program:
         assert program.stdin is not None
         assert program.stdout is not None
+        ending = threading.Timer(60, program.kill)  # so that nobody waits for ever for a line that does not come
+        ending.start()
         program.stdin.write(in_javascript(server, *asked) + "\n")
         program.stdin.flush()
         lines = [json.loads(program.stdout.readline()) for _ in range(2)]
         site.override("plain", Override(variation="off"))
         changed = json.loads(program.stdout.readline())
         program.stdin.write("that is all\n")
+        ending.cancel()
+        ending.join()
 
     [before] = [line["answers"] for line in lines if "answers" in line]
     assert {"stream": 200} in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -22,6 +23,7 @@ from openfeature_kameleoon.datafile.freshness import StreamState
 from openfeature_kameleoon.errors import DataFileInvalid
 from openfeature_kameleoon.server import hub, tracked
 from openfeature_kameleoon.server.app import Serving
+from openfeature_kameleoon.server.hub import Hub
 from openfeature_kameleoon.server.overrides import Override
 from openfeature_kameleoon.server.run import LocalServer
 from openfeature_kameleoon.server.site import Site
@@ -484,3 +486,25 @@ def test_there_must_be_a_good_file_to_begin_with(site: Site, tmp_path: Path, tex
 
     with pytest.raises(DataFileInvalid):
         WatchedFile(path, site).start()
+
+
+def test_a_stream_that_is_open_misses_nothing() -> None:
+    """Not even what is told between the head of its answer and its first event."""
+
+    async def told_at_once() -> list[bytes]:
+        hub = Hub()
+        stream = hub.stream()
+        hub.tell(b"event: told\n\n")
+        return [await anext(stream) for _ in range(2)]
+
+    assert asyncio.run(told_at_once())[1] == b"event: told\n\n"
+
+
+def test_a_stream_that_is_never_sent_is_forgotten() -> None:
+    async def left() -> int:
+        hub = Hub()
+        hub.stream()
+        gc.collect()
+        return len(hub)
+
+    assert asyncio.run(left()) == 0
