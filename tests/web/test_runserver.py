@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def starts(log: Path) -> int:
-    return log.read_text().count("Starting development server")
+    return log.read_text().count("development server at http")
 
 
 def starts_after_a_change(project: Path, log: Path) -> int:
