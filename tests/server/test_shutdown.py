@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from openfeature_kameleoon.server.run import LocalServer
 from tests.chaos import hangs, late, reply, wait_until
 from tests.kameleoon import EVENTS, MAP, FakeKameleoon
 from tests.server.asking import ask, connected
@@ -126,3 +127,18 @@ def test_sigterm_while_it_waits_for_a_first_data_file_ends_it(tmp_path: Path) ->
         assert ask(relayed, "/readyz").status == 503
         relayed.process.send_signal(signal.SIGTERM)
         assert relayed.process.wait(END_SECONDS) == 0
+
+
+def test_a_connection_that_asks_nothing_is_hung_up_on_at_the_end(server: LocalServer) -> None:
+    """As browsers open ahead of time: its client is to come again, and not to wait for an answer."""
+    with closing(connected(server)) as silent, closing(connected(server)) as begun:
+        begun.sendall(b"GET /healthz HTTP/1.1\r\n")
+        wait_until(lambda: ask(server, "/healthz").status == 200)
+
+        server.stop()
+
+        for connection in (silent, begun):
+            try:
+                assert connection.recv(1) == b""
+            except ConnectionError:
+                continue
