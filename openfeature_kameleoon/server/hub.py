@@ -12,6 +12,9 @@ import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
 __all__ = ["Hub", "event"]
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -19,6 +22,13 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 MOST_WAITING = 256
 """Events that a stream may be behind; with more it is ended, and its client comes again."""
+
+
+STREAM_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # no proxy is to hold events back
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def event(name: str, data: Any) -> bytes:
@@ -70,6 +80,12 @@ class Hub:
         """End all streams, those that are opened from now on at once."""
         self.is_closed = True
         self.end()
+
+    def response(self, request: Request, first: bytes = b"") -> Response:
+        """The answer that is a stream, whose head alone is told to whoever asks for that: its end would not come."""
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=STREAM_HEADERS)
+        return StreamingResponse(self.stream(first), media_type="text/event-stream", headers=STREAM_HEADERS)
 
     def stream(self, first: bytes = b"") -> AsyncIterator[bytes]:
         """What one listener is sent: ``first``, then each event from now on, and now and then a comment.

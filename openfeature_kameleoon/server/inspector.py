@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from openfeature.exception import ErrorCode
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ..context import variable_key
@@ -248,12 +248,8 @@ class Inspector:
     # What changes ---------------------------------------------------------------------------------------------------
 
     async def _stream(self, request: Request) -> Response:
-        headers = {**API_HEADERS, "X-Accel-Buffering": "no"}
-        if request.method == "HEAD":  # which would wait for an end that does not come
-            return Response(media_type="text/event-stream", headers=headers)
         self._loop = asyncio.get_running_loop()
-        first = event("state", self._state_now())
-        return StreamingResponse(self.streams.stream(first), media_type="text/event-stream", headers=headers)
+        return self.streams.response(request, event("state", self._state_now()))
 
     def _changed(self, served: Served) -> None:
         self.streams.tell(event("changed", {"timestamp": served.timestamp, "overridden": list(served.overrides)}))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .hub import Hub, event
@@ -21,9 +21,6 @@ TOKEN_SECONDS = 3600
 CATCH_UP_SECONDS = 3.0
 CATCH_UP_TURNS = 12
 MOST_DIGITS = 18
-
-STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-"""So that no proxy holds events back."""
 
 
 class Kameleoon:
@@ -75,9 +72,7 @@ class Kameleoon:
             await self.streams.next(CATCH_UP_SECONDS / CATCH_UP_TURNS)
 
     async def _stream(self, request: Request) -> Response:
-        if request.method == "HEAD":  # which would wait for an end that does not come
-            return Response(media_type="text/event-stream", headers=STREAM_HEADERS)
-        return StreamingResponse(self.streams.stream(), media_type="text/event-stream", headers=STREAM_HEADERS)
+        return self.streams.response(request)
 
     async def _events(self, request: Request) -> Response:
         self._tracked.take(await request.body(), request.query_params)

@@ -18,7 +18,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ..clock import SYSTEM_CLOCK, Clock
@@ -28,7 +28,6 @@ from ..errors import FeatureError, NotFoundError
 from ..provider import KameleoonProvider
 from .guard import OFREP_STREAM
 from .hub import Hub, event
-from .kameleoon import STREAM_HEADERS
 from .site import Served, Site
 
 __all__ = ["Allowance", "Ofrep"]
@@ -226,7 +225,7 @@ class Ofrep:
     async def _stream(self, request: Request) -> Response:
         if not compare_digest(request.query_params.get("secret", "").encode(), self._secret.encode()):
             return Response("the address of the stream is told with all flags", 403)
-        return StreamingResponse(self.streams.stream(), media_type="text/event-stream", headers=STREAM_HEADERS)
+        return self.streams.response(request)
 
     def _limited(self, request: Request) -> Response | None:
         """The answer to a client that asks for more than its allowance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -267,7 +268,13 @@ def test_refusals_are_told_on_one_line_without_what_was_sent(
     assert all(message.isprintable() and "evil" not in message for message in messages)
 
 
-def test_asking_for_the_head_of_a_stream_comes_to_an_end(server: LocalServer) -> None:
-    reply = ask(server, "/sse", "HEAD")
+@pytest.mark.parametrize("path", ["/sse", "/api/stream", "the stream of OFREP"])
+def test_asking_for_the_head_of_a_stream_comes_to_an_end(server: LocalServer, path: str) -> None:
+    if path == "the stream of OFREP":
+        body = b'{"context": {"targetingKey": "ada"}}'
+        answers = json.loads(ask(server, "/ofrep/v1/evaluate/flags", "POST", body).body)
+        path = answers["eventStreams"][0]["endpoint"]["requestUri"]
+
+    reply = ask(server, path, "HEAD")
 
     assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
