@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 
 from openfeature_kameleoon.server.run import LocalServer
 from tests.chaos import hangs, late, reply, wait_until
@@ -127,6 +129,30 @@ def test_sigterm_while_it_waits_for_a_first_data_file_ends_it(tmp_path: Path) ->
         assert ask(relayed, "/readyz").status == 503
         relayed.process.send_signal(signal.SIGTERM)
         assert relayed.process.wait(END_SECONDS) == 0
+
+
+def test_a_connection_that_comes_in_the_middle_of_the_end_is_hung_up_on(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvicorn's own end does not see it: so it is kept from it here."""
+    come: set[Any] = set()
+    end = uvicorn.Server.shutdown
+
+    async def end_without_them(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        come.update(self.server_state.connections)
+        self.server_state.connections.clear()
+        await end(self, sockets)
+        self.server_state.connections.update(come)
+
+    with closing(connected(server)) as silent:
+        wait_until(lambda: ask(server, "/healthz").status == 200)
+        monkeypatch.setattr(uvicorn.Server, "shutdown", end_without_them)
+
+        server.stop()
+
+        assert come
+        with suppress(ConnectionError):
+            assert rest_of(silent) == b""
 
 
 def test_a_connection_that_asks_nothing_is_hung_up_on_at_the_end(server: LocalServer) -> None:
