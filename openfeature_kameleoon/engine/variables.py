@@ -5,7 +5,7 @@ Numbers are widened where nothing is lost, a boolean is never a number, and no t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "as_string",
     "compile_variation",
     "natural_type",
+    "natural_value",
 ]
 
 LARGEST_EXACT = 2**53 - 1
@@ -171,6 +172,11 @@ def as_object(variation: Variation, key: str | None) -> dict[str, Any] | list[An
     raise _no_value(variation, variable, key, "an object")
 
 
+def natural_value(variation: Variation, key: str | None = None) -> Any:
+    """The variable's value as the type that suits it. Raises ``FeatureError``s as the functions above do."""
+    return _AS[natural_type((variation,), key)](variation, key)
+
+
 def _no_value(variation: Variation, variable: Variable | None, key: str | None, wanted: str) -> Exception:
     where = f"variation {variation.key!r:.60}"
     if variable is None:
@@ -188,6 +194,14 @@ def _name(value: object) -> str:
         return "a number with a fraction"
     return _NAMES.get(type(value), "no value")
 
+
+_AS: Mapping[str, Callable[[Variation, str | None], Any]] = {
+    "boolean": as_boolean,
+    "string": as_string,
+    "integer": as_integer,
+    "float": as_float,
+    "object": as_object,
+}
 
 _NAMES: Mapping[type, str] = {
     bool: "a boolean",

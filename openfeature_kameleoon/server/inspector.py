@@ -23,15 +23,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..context import variable_key
-from ..datafile.model import OFF
 from ..engine.evaluation import Evaluation
+from ..engine.variables import natural_value
 from ..errors import (
     ConfigSettingInvalid,
     DataFileInvalid,
     FeatureEnvironmentDisabled,
     FeatureError,
-    FeatureMalformed,
-    FeatureVariableNotFound,
     KameleoonError,
     NotFoundError,
     VisitorCodeInvalid,
@@ -278,17 +276,9 @@ def _answered(evaluation: Evaluation, wanted: str | None) -> dict[str, Any]:
     if evaluation.is_disabled:  # the caller's own default
         return {**answer, "variant": None}
     variation = evaluation.variation
+    value = natural_value(variation, wanted)
     variables = {key: variable.fresh_value() for key, variable in variation.variables.items()}
-    if not variables and wanted is None:
-        return {**answer, "value": variation.key != OFF}
-    first = next(iter(variables), None)
-    key = wanted if wanted is not None else first
-    if key not in variables:
-        raise FeatureVariableNotFound(f"variation {variation.key!r:.60} has no variable {key!r:.60}")
-    problem = variation.variables[key].problem
-    if problem is not None:
-        raise FeatureMalformed(problem)
-    return {**answer, "value": variables[key], "variables": variables}
+    return {**answer, "value": value, "variables": variables}
 
 
 # HTTP -----------------------------------------------------------------------------------------------------------------
