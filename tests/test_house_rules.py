@@ -58,7 +58,7 @@ LAYERS = (
 ABOVE_THE_PROVIDER = LAYERS[0]
 
 ALONE = {
-    "requests": ("transport",),
+    "requests": ("transport", "management.rest"),
     "urllib3": ("transport",),
     "redis": ("visitors.redis_link",),
     "sseclient": ("transport",),

@@ -14,7 +14,7 @@ import urllib3.exceptions
 from ..errors import RequestFailed
 from .foreign_text import printable
 
-__all__ = ["FOREIGN", "ended", "failure_of", "host", "place"]
+__all__ = ["FOREIGN", "ended", "failure_of", "host", "place", "was_sent"]
 
 FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """What requests and urllib3 raise of an exchange."""
@@ -49,6 +49,14 @@ FAILURES: tuple[tuple[type[BaseException], str, bool], ...] = (
 Their own texts hold whole URLs, visitor codes included, so none of them is passed on, not even as a cause.
 """
 
+BEFORE_SENDING = (
+    *(ssl.SSLCertVerificationError, requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
+    *(urllib3.exceptions.NewConnectionError, ConnectionRefusedError),
+    *(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+    *(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader),
+)
+"""What is raised while there is no connection yet; a name that does not resolve is a ``NewConnectionError``."""
+
 
 def place(url: str) -> str:
     """Host, port and path of a URL: what may be told of it."""
@@ -80,6 +88,11 @@ def failure_of(what: str, error: BaseException) -> RequestFailed:
             text = f"{what}: {message} ({type(causes[-1]).__name__})"
             return RequestFailed(text, retryable=retryable, timed_out=message in (NO_CONNECTION, NO_ANSWER))
     return RequestFailed(f"{what}: the exchange failed ({type(error).__name__})")
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether a request that failed so may have reached the server."""
+    return not any(isinstance(cause, BEFORE_SENDING) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
