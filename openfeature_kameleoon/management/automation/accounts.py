@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..rest.fields import CREATE, REQUIRED, WRITE, Record, field
+from ..rest.fields import CREATE, REQUIRED, WRITE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .verbs import Creates, Deletes, Gets, Lists, Updates
 
@@ -14,7 +14,7 @@ __all__ = ["Account", "Accounts", "Role"]
 class Role(Record):
     """What an account may do, for which customers and sites."""
 
-    name = field(
+    name = always(
         str,
         WRITE,
         values="ROLE_KAMELEOON_FULL_ADMIN ROLE_KAMELEOON_ADMIN ROLE_CUSTOMER_ADMIN ROLE_SITE_ADMIN"
@@ -29,8 +29,8 @@ class Role(Record):
 class Account(Record):
     """A person's account."""
 
-    id = field(int)
-    email = field(str, REQUIRED | WRITE)
+    id = always(int)
+    email = always(str, REQUIRED | WRITE)
     first_name = field(str, REQUIRED | WRITE)
     last_name = field(str, REQUIRED | WRITE)
     password = field(str, REQUIRED, is_secret=True)

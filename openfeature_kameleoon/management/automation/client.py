@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ...clock import SYSTEM_CLOCK, Clock
@@ -32,13 +33,20 @@ from .results import Reports
 from .segments import Segments
 from .sites import Sites
 
-__all__ = ["LIMITS", "RETRIES", "Automation"]
+__all__ = ["FROM_ENVIRONMENT", "LIMITS", "RETRIES", "Automation"]
 
 LIMITS = (Window(50, 10.0), Window(1000, 3600.0))
 """What one access token may do (spec 3.9)."""
 
 RETRIES = Retries(limited_seconds=10.0)
 """After a 429 that does not say how long to wait: 10 s, 20 s, 40 s, ... (spec 3.9)."""
+
+FROM_ENVIRONMENT = {
+    "client_id": "KAMELEOON_CLIENT_ID",
+    "client_secret": "KAMELEOON_CLIENT_SECRET",
+    "token": "KAMELEOON_ACCESS_TOKEN",
+    "base_url": "KAMELEOON_API_URL",
+}
 
 
 class Automation:
@@ -70,11 +78,19 @@ class Automation:
         given = [bool(client_id and client_secret), bool(token), authentication is not None]
         if sum(given) != 1:
             raise ConfigCredentialsInvalid("give client_id with client_secret, or a token, or an authentication")
-        if authentication is None:
-            authentication = (
-                AccessToken(token)
-                if token
-                else ClientCredentials(client_id, client_secret, base_url=base_url, session=session, clock=clock)
+        self._owns_session = session is None
+        self._session = session = session or Session()  # the calls' own and the tokens'
+        if token:
+            authentication = AccessToken(token)
+        elif authentication is None:
+            authentication = ClientCredentials(
+                client_id,
+                client_secret,
+                base_url=base_url,
+                timeout=timeout,
+                session=session,
+                clock=clock,
+                wait=wait,
             )
         self._rest = rest = Rest(
             base_url if version is None else f"{base_url.rstrip('/')}/v{version}",
@@ -108,6 +124,22 @@ class Automation:
         self.widget_templates = WidgetTemplates(rest)
         self.widgets = Widgets(rest)
 
+    @classmethod
+    def from_environment(cls, **options: Any) -> Automation:
+        """A client with what the environment says, and these options.
+
+        ``KAMELEOON_CLIENT_ID`` and ``KAMELEOON_CLIENT_SECRET``, or ``KAMELEOON_ACCESS_TOKEN``; ``KAMELEOON_API_URL`` if
+        the API is elsewhere. Raises ``ConfigCredentialsInvalid``.
+        """
+        named = {
+            "client_id": "CLIENT_ID",
+            "client_secret": "CLIENT_SECRET",
+            "token": "ACCESS_TOKEN",
+            "base_url": "API_URL",
+        }
+        found = {option: os.environ.get(f"KAMELEOON_{name}") for option, name in named.items()}
+        return cls(**{option: value for option, value in found.items() if value}, **options)
+
     def __repr__(self) -> str:
         return f"<Automation {self._rest.url}>"
 
@@ -118,8 +150,9 @@ class Automation:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._rest.close()
+        """Give the connections back; those of a session that the caller brought are the caller's."""
+        if self._owns_session:
+            self._session.close()
 
     def request(self, method: str, path: str, *, query: Query = (), json: object = ...) -> Any:
         """Any call, also one that is neither documented nor seen: ``request("DELETE", "/segments/7")``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..rest.fields import REQUIRED, WRITE, Record, field
+from ..rest.fields import REQUIRED, WRITE, Record, always, field
 from ..rest.operations import OBSERVED, Resource
 from .verbs import Creates, Deletes, Gets, Lists, Replaces, Updates
 
@@ -14,10 +14,10 @@ __all__ = ["CustomData", "CustomDatas"]
 class CustomData(Record):
     """One piece of what is known of a visitor; SDKs and conditions name it by ``index``, this API by ``id``."""
 
-    id = field(int)
+    id = always(int)
     index = field(int)
-    name = field(str, REQUIRED | WRITE)
-    site_id = field(int, REQUIRED)
+    name = always(str, REQUIRED | WRITE)
+    site_id = always(int, REQUIRED)
     method = field(
         str,
         REQUIRED | WRITE,

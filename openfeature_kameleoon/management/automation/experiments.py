@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import CREATE, REQUIRED, UPDATE, WRITE, Record, field
+from ..rest.fields import CREATE, REQUIRED, UPDATE, WRITE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .results import RequestsResults
 from .verbs import Copies, Creates, Deletes, Gets, Lists, Replaces, Searches, Updates
@@ -45,16 +45,16 @@ class TrackingTool(Record):
 class Experiment(Record):
     """An A/B test on a site."""
 
-    id = field(int)
-    name = field(str, REQUIRED | WRITE)
-    site_id = field(int, REQUIRED)
+    id = always(int)
+    name = always(str, REQUIRED | WRITE)
+    site_id = always(int, REQUIRED)
     base_url = field(str, REQUIRED | WRITE, "baseURL", note="page opened in the editor and in preview")
     type = field(
         str, WRITE, values="AI CLASSIC DEVELOPER FEATURE_FLAG MVT PROMPT SDK_HYBRID", note="may not stick in an update"
     )
     description = field(str, WRITE)
     site_code = field(str, CREATE)
-    status = field(
+    status = always(
         str,
         values="DRAFT ACTIVE PAUSED STOPPED DEACTIVATED DEVIATED USED_AS_PERSONALIZATION ARCHIVED PLANNED",
         note="changed by `action` in an update; read in upper case",
@@ -134,9 +134,9 @@ class Redirection(Record):
 class Variation(Record):
     """One version of a page; the original page is none, but `origin` in deviations and `0` in results."""
 
-    id = field(int)
-    name = field(str, REQUIRED | WRITE)
-    site_id = field(int, REQUIRED)
+    id = always(int)
+    name = always(str, REQUIRED | WRITE)
+    site_id = always(int, REQUIRED)
     experiment_id = field(int, WRITE, note="ignored in a creation")
     personalization_id = field(int)
     js_code = field(str, WRITE)
@@ -175,8 +175,8 @@ class Variations(Resource):
 class TargetingRule(Record):
     """Joins a segment (who) and a trigger (where and when) to an experiment."""
 
-    id = field(int)
-    site_id = field(int, REQUIRED)
+    id = always(int)
+    site_id = always(int, REQUIRED)
     segment_configuration = field(str, CREATE, values=TARGETING)
     segment_id = field(int, CREATE)
     trigger_configuration = field(str, CREATE, values=TARGETING.replace("ALL_VISITORS ", ""))

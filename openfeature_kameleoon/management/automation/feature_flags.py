@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import REQUIRED, UPDATE, WRITE, Record, field
+from ..rest.fields import REQUIRED, UPDATE, WRITE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .experiments import AllocationMethod
 from .results import RequestsResults
@@ -31,7 +31,7 @@ __all__ = [
 class Variable(Record):
     """A variable of a flag: its type and default."""
 
-    key = field(str, WRITE)
+    key = always(str, WRITE)
     type = field(str, WRITE, values="BOOLEAN NUMBER STRING JSON JS CSS ENUM")
     value = field(str, WRITE, note="always text, whatever the type")
     allowed_values = field(list[str], WRITE, note="`ENUM`")
@@ -40,7 +40,7 @@ class Variable(Record):
 class VariableValue(Record):
     """What a variation sets a variable to."""
 
-    key = field(str, WRITE)
+    key = always(str, WRITE)
     value = field(str, WRITE)
     type = field(str)
 
@@ -48,8 +48,8 @@ class VariableValue(Record):
 class FlagVariation(Record):
     """A variation of a flag."""
 
-    key = field(str, WRITE)
-    name = field(str, WRITE)
+    key = always(str, WRITE)
+    name = always(str, WRITE)
     variables = field(list[VariableValue], WRITE)
 
 
@@ -92,9 +92,9 @@ class TrafficAllocation(Record):
 class RolloutRule(Record):
     """Who gets what in an environment; sent back with its ``id``, a rule is kept."""
 
-    id = field(int)
+    id = always(int)
     type = field(str, WRITE, values="TARGETED_DELIVERY PROGRESSIVE_DELIVERY EXPERIMENTATION")
-    name = field(str, WRITE)
+    name = always(str, WRITE)
     order_index = field(int, WRITE)
     state = field(str, WRITE, values="ACTIVE PAUSED")
     status = field(str, values="ACTIVE PLANNED")
@@ -130,7 +130,7 @@ class Integrations(Record):
 class EnvironmentConfiguration(Record):
     """A flag in one environment."""
 
-    environment_key = field(str, WRITE)
+    environment_key = always(str, WRITE)
     default_variation_key = field(str, WRITE, note="when no rule applies")
     feature_enabled = field(bool, WRITE)
     integrations = field(Integrations, WRITE)
@@ -141,10 +141,10 @@ class EnvironmentConfiguration(Record):
 class FeatureFlag(Record):
     """A feature flag; named by its site's code and its key."""
 
-    id = field(int)
-    feature_key = field(str, REQUIRED | WRITE, note="1 to 255 of a-z, 0-9, _ and -")
-    name = field(str, REQUIRED | WRITE, note="at most 100 characters")
-    site_code = field(str, REQUIRED)
+    id = always(int)
+    feature_key = always(str, REQUIRED | WRITE, note="1 to 255 of a-z, 0-9, _ and -")
+    name = always(str, REQUIRED | WRITE, note="at most 100 characters")
+    site_code = always(str, REQUIRED)
     description = field(str, WRITE)
     variables = field(list[Variable], WRITE)
     variations = field(list[FlagVariation], WRITE, note="`on` and `off` unless given")

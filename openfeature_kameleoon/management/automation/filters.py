@@ -92,13 +92,13 @@ class FieldName:
     def __ge__(self, value: object) -> Condition:
         return self._holds("GREATER_OR_EQUAL", value)
 
-    def equal(self, *values: object) -> Condition:
+    def equal(self, value: object, *others: object) -> Condition:
         """Equal to one of the values."""
-        return self._holds("EQUAL", *values)
+        return self._holds("EQUAL", value, *others)
 
-    def not_equal(self, *values: object) -> Condition:
+    def not_equal(self, value: object, *others: object) -> Condition:
         """Equal to none of the values."""
-        return self._holds("NOT_EQUAL", *values)
+        return self._holds("NOT_EQUAL", value, *others)
 
     def between(self, low: object, high: object) -> Condition:
         """From ``low`` to ``high``, both included."""
@@ -112,13 +112,13 @@ class FieldName:
         """Does not hold the text."""
         return self._holds("NOT_LIKE", text)
 
-    def is_in(self, *values: object) -> Condition:
+    def is_in(self, value: object, *others: object) -> Condition:
         """One of the values."""
-        return self._holds("IN", *values)
+        return self._holds("IN", value, *others)
 
-    def not_in(self, *values: object) -> Condition:
+    def not_in(self, value: object, *others: object) -> Condition:
         """None of the values."""
-        return self._holds("NOT_IN", *values)
+        return self._holds("NOT_IN", value, *others)
 
     def is_not(self, value: object) -> Condition:
         """Differs from the value (``NOT``)."""
@@ -148,9 +148,9 @@ class FieldName:
         """A text or list that holds something."""
         return self._holds("IS_NOT_EMPTY")
 
-    def contains(self, *values: object) -> Condition:
+    def contains(self, value: object, *others: object) -> Condition:
         """A list that holds the values."""
-        return self._holds("CONTAINS", *values)
+        return self._holds("CONTAINS", value, *others)
 
     def ascending(self) -> Order:
         """Sort by it, least first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import CREATE, REQUIRED, WRITE, Record, field
+from ..rest.fields import CREATE, REQUIRED, WRITE, Record, always, field
 from ..rest.operations import OBSERVED, Resource
 from .experiments import TrackingTool
 from .verbs import Creates, Deletes, Gets, Lists, Replaces, Updates
@@ -16,9 +16,9 @@ __all__ = ["Goal", "Goals"]
 class Goal(Record):
     """What visitors are to do."""
 
-    id = field(int)
-    name = field(str, REQUIRED | WRITE)
-    site_id = field(int, REQUIRED)
+    id = always(int)
+    name = always(str, REQUIRED | WRITE)
+    site_id = always(int, REQUIRED)
     type = field(
         str,
         REQUIRED,

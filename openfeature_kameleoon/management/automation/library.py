@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import UPDATE, Record, field
+from ..rest.fields import UPDATE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .personalizations import Image
 from .verbs import Gets, Lists, Updates
@@ -37,38 +37,38 @@ __all__ = [
 class Tag(Record):
     """A word that things are found by."""
 
-    name = field(str)
+    name = always(str)
 
 
 class KeyMoment(Record):
     """A moment that counts on a site."""
 
-    id = field(int)
-    name = field(str)
+    id = always(int)
+    name = always(str)
     site_id = field(int)
 
 
 class KeyPage(Record):
     """A page that counts on a site."""
 
-    id = field(int)
-    name = field(str)
+    id = always(int)
+    name = always(str)
     site_id = field(int)
 
 
 class Widget(Record):
     """A widget of the studio."""
 
-    id = field(int)
-    name = field(str)
+    id = always(int)
+    name = always(str)
     site_id = field(int)
 
 
 class RecommenderBlock(Record):
     """A block of recommendations."""
 
-    id = field(int)
-    name = field(str)
+    id = always(int)
+    name = always(str)
     site_id = field(int)
 
 
@@ -85,10 +85,10 @@ class Detection(Record):
 class Referrer(Record):
     """Where visitors come from."""
 
-    id = field(int)
+    id = always(int)
     index = field(int)
     site_id = field(int)
-    name = field(str, UPDATE)
+    name = always(str, UPDATE)
     priority = field(int, UPDATE)
     tags = field(str, UPDATE, note="one text")
     detections = field(list[Detection], UPDATE)
@@ -99,9 +99,9 @@ class Referrer(Record):
 class Template(Record):
     """A template of widgets."""
 
-    id = field(int)
+    id = always(int)
     site_id = field(int, UPDATE)
-    name = field(str, UPDATE)
+    name = always(str, UPDATE)
     description = field(str, UPDATE)
     type = field(str, UPDATE, values="TEMPLATE")
     status = field(str, UPDATE, values="DRAFT")
@@ -135,7 +135,7 @@ class AudienceStats(Record):
 class AudienceReport(Record):
     """What an audience did, once ``status`` is READY; WAITING and ERROR have no ``data``."""
 
-    status = field(str, values="ERROR READY WAITING")
+    status = always(str, values="ERROR READY WAITING")
     data = field(dict[str, Any], note="`startDateTime`, `endDateTime` (exclusive), `analyticsLevel` and statistics")
 
     @property

@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ...clock import SYSTEM_CLOCK, Clock
@@ -18,7 +18,7 @@ from ...errors import ConfigCredentialsInvalid
 from ...settings import Secret
 from ...transport.foreign_text import printable
 from ..rest.errors import AnswerMalformed, Exchange
-from ..rest.session import ANONYMOUS, FixedCredential, Rest, Session
+from ..rest.session import ANONYMOUS, FixedCredential, Rest, Session, Wait
 
 __all__ = ["BASE_URL", "AccessToken", "AuthorizationRefused", "ClientCredentials", "OAuthApplication", "UserTokens"]
 
@@ -42,17 +42,22 @@ class _Grant(NamedTuple):
 class _TokenServer:
     """Where tokens come from: the API's own host."""
 
-    def __init__(self, base_url: str, session: Session | None, clock: Clock) -> None:
-        self._rest = Rest(base_url, ANONYMOUS, session=session, clock=clock)
-        self.clock = clock
+    def __init__(self, base_url: str, options: Mapping[str, Any]) -> None:
+        self._rest = Rest(base_url, ANONYMOUS, **options)
+        self.clock = self._rest.clock
 
     @property
     def url(self) -> str:
         return self._rest.url
 
-    def grant(self, form: Mapping[str, str], application: FixedCredential | None = None) -> _Grant:
-        answer = self._rest.send("POST", TOKEN_PATH, data=form, authentication=application)
-        body = self._rest.decoded(answer)
+    def grant(
+        self, form: Mapping[str, str | Secret], application: FixedCredential | None = None, *, can_repeat: bool = True
+    ) -> _Grant:
+        answer = self._rest.send("POST", TOKEN_PATH, data=form, authentication=application, is_read=can_repeat)
+        try:
+            body = self._rest.decoded(answer)
+        except AnswerMalformed as error:
+            raise self.malformed(error.problem) from None
         match body:
             case {"access_token": str(token), "expires_in": int(seconds)} if token and seconds > 0:
                 refresh = body.get("refresh_token")
@@ -122,10 +127,13 @@ class ClientCredentials(_Tokens):
         client_secret: str,
         *,
         base_url: str = BASE_URL,
+        timeout: float = 30.0,
         session: Session | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        wait: Wait | None = None,
     ) -> None:
-        super().__init__(_TokenServer(base_url, session, clock))
+        options = {"timeout": timeout, "session": session, "clock": clock, "wait": wait}
+        super().__init__(_TokenServer(base_url, options))
         self._client_id = client_id
         self._client_secret = Secret(client_secret)
 
@@ -134,7 +142,7 @@ class ClientCredentials(_Tokens):
             {
                 "grant_type": "client_credentials",
                 "client_id": self._client_id,
-                "client_secret": self._client_secret.reveal(),
+                "client_secret": self._client_secret,
             }
         )
 
@@ -165,7 +173,7 @@ class UserTokens(_Tokens):
         return self._refresh_token.reveal()
 
     def _grant(self) -> _Grant:
-        form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token.reveal()}
+        form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
         grant = self._server.grant(form, self._application)
         if grant.refresh_token is not None and grant.refresh_token != self._refresh_token:
             self._refresh_token = grant.refresh_token
@@ -190,10 +198,13 @@ class OAuthApplication:
         *,
         on_refresh_token: Callable[[str], object] | None = None,
         base_url: str = BASE_URL,
+        timeout: float = 30.0,
         session: Session | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        wait: Wait | None = None,
     ) -> None:
-        self._server = _TokenServer(base_url, session, clock)
+        options = {"timeout": timeout, "session": session, "clock": clock, "wait": wait}
+        self._server = _TokenServer(base_url, options)
         self._client_id = client_id
         self._redirect_uri = redirect_uri
         self._on_refresh_token = on_refresh_token
@@ -220,10 +231,13 @@ class OAuthApplication:
             raise AuthorizationRefused("the callback's state is not the one that was sent: it answers nothing of ours")
         if "code" not in query:
             raise AuthorizationRefused(f"no authorization: {printable(query.get('error', 'the callback has no code'))}")
-        form = {"grant_type": "authorization_code", "code": query["code"], "redirect_uri": self._redirect_uri}
-        grant = self._server.grant(form, self._basic)
+        code = Secret(query["code"])
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._redirect_uri}
+        grant = self._server.grant(form, self._basic, can_repeat=False)  # a code is good for one exchange
         if grant.refresh_token is None:
             raise self._server.malformed("the answer holds no refresh_token")
+        if self._on_refresh_token is not None:
+            self._on_refresh_token(grant.refresh_token.reveal())
         return UserTokens(self._server, self._basic, grant.refresh_token, self._on_refresh_token, grant)
 
     def kept(self, refresh_token: str) -> UserTokens:

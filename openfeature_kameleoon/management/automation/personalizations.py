@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..rest.fields import CREATE, REQUIRED, UPDATE, Record, field
+from ..rest.fields import CREATE, REQUIRED, UPDATE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .verbs import Creates, Gets, Lists, Updates
 
@@ -14,7 +14,7 @@ __all__ = ["Image", "ImageInPage", "Personalization", "Personalizations"]
 class Image(Record):
     """A picture of the library."""
 
-    id = field(int)
+    id = always(int)
     file_name = field(str)
     file_weight = field(float, note="kB")
     format = field(str, values="PNG JPEG GIF SVG MVG WEB")
@@ -39,9 +39,9 @@ class ImageInPage(Record):
 class Personalization(Record):
     """Content for a segment."""
 
-    id = field(int)
-    site_id = field(int, REQUIRED)
-    name = field(str, REQUIRED | UPDATE)
+    id = always(int)
+    site_id = always(int, REQUIRED)
+    name = always(str, REQUIRED | UPDATE)
     base_url = field(str, CREATE | UPDATE, "baseURL")
     description = field(str, UPDATE)
     java_script_code = field(str, UPDATE)
@@ -54,7 +54,7 @@ class Personalization(Record):
     goals = field(list[int], UPDATE, note="empty in reads unless in `optional_fields`")
     category = field(str)
     format = field(str)
-    status = field(str, read=str.upper)
+    status = always(str, read=str.upper)
     attribution_window = field(int)
     custom_exposition_rate = field(float, note="share of the segment that sees it")
     check_conditions_rule = field(str, values="ALL_CONDITIONS CUMULATIVE_WEIGHT")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ...errors import RequestFailed
-from ..rest.fields import CREATE, REQUIRED, Record, field
+from ..rest.fields import CREATE, REQUIRED, Record, always, field
 from ..rest.operations import OBSERVED, Mark, Operation, Resource
 from ..rest.paging import Progress
 from .verbs import Body, Gets
@@ -57,7 +57,7 @@ class Breakdown(Record):
 class ResultsRequest(Record):
     """What to report."""
 
-    data_code = field(str, note="what the report is polled by")
+    data_code = always(str, note="what the report is polled by")
     conversion_type = field(str, REQUIRED, values="ALL_CONVERSION CONVERTED_VISITS")
     goals_ids = field(list[int], CREATE)
     goal_ids_cuped = field(list[int], CREATE, note="with their variance reduced")
@@ -170,7 +170,7 @@ class Results:
 class ResultsReport(Record):
     """A report, or that it is not ready."""
 
-    status = field(str, values="READY WAITING ERROR")
+    status = always(str, values="READY WAITING ERROR")
     data = field(dict[str, Any])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import CREATE, REQUIRED, UPDATE, WRITE, Record, field
+from ..rest.fields import CREATE, REQUIRED, UPDATE, WRITE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .verbs import Creates, Gets, Lists, Replaces, Searches, Updates
 
@@ -23,7 +23,7 @@ class Condition(Record):
     """One condition; which fields it has goes by its ``targeting_type``, and members without a field here are kept."""
 
     id = field(int, note="leave it out when copying a condition")
-    targeting_type = field(
+    targeting_type = always(
         str,
         REQUIRED | WRITE,
         values="CUSTOM_DATUM VISITOR_CODE DEVICE_TYPE BROWSER OPERATING_SYSTEM GEOLOCATION SDK_LANGUAGE"
@@ -103,9 +103,9 @@ def any_of(*parts: Condition | ConditionsData) -> ConditionsData:
 class Segment(Record):
     """A group of visitors; its name is unique in its site."""
 
-    id = field(int)
-    name = field(str, REQUIRED | WRITE)
-    site_id = field(int, REQUIRED)
+    id = always(int)
+    name = always(str, REQUIRED | WRITE)
+    site_id = always(int, REQUIRED)
     segment_type = field(str, CREATE, values="STANDARD KEY_MOMENT FEATURE_FLAG ALL")
     conditions_data = field(ConditionsData, REQUIRED)
     description = field(str, WRITE)
@@ -145,12 +145,10 @@ class Segments(Resource):
 
 
 def _joined(parts: tuple[Condition | ConditionsData, ...], *, is_or: bool) -> ConditionsData:
-    groups = []
-    for part in parts:
-        if isinstance(part, ConditionsData):
-            groups += part.raw["firstLevel"]
-    if groups and len(groups) != len(parts):
+    nested = [part.raw["firstLevel"] for part in parts if isinstance(part, ConditionsData)]
+    if nested and (len(nested) != len(parts) or any(len(groups) != 1 for groups in nested)):
         raise ValueError("conditions have two levels: groups of single conditions, joined once more, and no deeper")
+    groups = [group for (group,) in nested]
     if not groups:
         conditions = [{"weight": 1, "include": True, **part.raw} for part in parts]
         groups = [{"orOperators": [is_or] * (len(parts) - 1), "conditions": conditions}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..rest.fields import REQUIRED, WRITE, Record, field
+from ..rest.fields import REQUIRED, WRITE, Record, always, field
 from ..rest.operations import DOCUMENTED, OBSERVED, Resource
 from .verbs import Creates, Deletes, Gets, Lists, Replaces, Updates
 
@@ -42,9 +42,9 @@ class PersonalizationConfig(Record):
 class Site(Record):
     """A site or an application; most calls need its ``id``, feature flags its ``code``."""
 
-    id = field(int)
-    code = field(str, note="10 characters; in the web application under Admin > Projects")
-    name = field(str, REQUIRED | WRITE)
+    id = always(int)
+    code = always(str, note="10 characters; in the web application under Admin > Projects")
+    name = always(str, REQUIRED | WRITE)
     url = field(str, REQUIRED | WRITE, note="absolute")
     description = field(str, WRITE)
     type = field(str, WRITE, values="SITE SITE_JS SITE_SDK APPLICATION")
@@ -68,7 +68,7 @@ class Site(Record):
 class IntegrationTool(Record):
     """A tool that a site's results are sent to."""
 
-    name = field(str)
+    name = always(str)
     settings = field(dict[str, Any])
 
 

@@ -18,7 +18,7 @@ from .errors import (
     TooManyRequests,
     Unauthorized,
 )
-from .fields import CREATE, READ, REQUIRED, UPDATE, WRITE, Field, Record, field, plain
+from .fields import CREATE, READ, REQUIRED, UPDATE, WRITE, Field, Record, always, field, plain
 from .limits import RateLimit, Window
 from .operations import DOCUMENTED, OBSERVED, Operation, Resource, operations
 from .paging import Indexed, Markers, Numbered, Offsets, Page, Paging, Progress, Slices, Whole
@@ -65,6 +65,7 @@ __all__ = [
     "Unauthorized",
     "Whole",
     "Window",
+    "always",
     "field",
     "operations",
     "plain",

@@ -121,7 +121,7 @@ class BoundEndpoint(Generic[P, R]):
         bound = self._endpoint.signature.bind(self._resource, *args, **kwargs)
         bound.apply_defaults()
         _, *given = bound.arguments.items()
-        return self._resource.completed(dict(given))
+        return self._resource.completed(self._endpoint, dict(given))
 
     def _address(self, arguments: Arguments) -> tuple[str, list[tuple[str, object]]]:
         path, _, template = self._endpoint.path.partition("?")

@@ -85,7 +85,7 @@ class ApiError(RequestFailed):
         if self.exchange.status is not None:
             told.append(_status_line(self.exchange.status))
         if self.problem:
-            told.append(self.problem)
+            told.append(printable(self.problem, LONGEST_EXCERPT))
         elif self.exchange.body.strip():
             told.append(printable(_human(self.exchange.body), LONGEST_EXCERPT))
         if self.advice:
@@ -93,7 +93,7 @@ class ApiError(RequestFailed):
         return ": ".join(told)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), self.exchange, self.problem, self.retryable)
+        return _restored, (type(self), self.exchange, self.problem, self.retryable, self.timed_out)
 
     @property
     def method(self) -> str:
@@ -113,10 +113,7 @@ class ApiError(RequestFailed):
     @property
     def payload(self) -> Any:
         """The answer's body decoded from JSON; ``None`` if it is none."""
-        try:
-            return json.loads(self.exchange.body)
-        except ValueError:
-            return None
+        return _decoded(self.exchange.body)
 
 
 class ApiUnreachable(ApiError):
@@ -189,8 +186,10 @@ def error_for(status: int) -> type[ApiError]:
     return _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
 
 
-def _restored(kind: type[ApiError], exchange: Exchange, problem: str, retryable: bool) -> ApiError:
-    return kind(exchange, problem, retryable=retryable)
+def _restored(kind: type[ApiError], exchange: Exchange, problem: str, retryable: bool, timed_out: bool) -> ApiError:
+    error = kind(exchange, problem, retryable=retryable)
+    error.timed_out = timed_out
+    return error
 
 
 def _status_line(status: int) -> str:
@@ -202,9 +201,13 @@ def _status_line(status: int) -> str:
 
 def _human(body: str) -> str:
     """The message inside a JSON error body; any other body as it is."""
-    try:
-        decoded = json.loads(body)
-    except ValueError:
-        return body
+    decoded = _decoded(body)
     message = decoded.get("message") or decoded.get("error_description") if isinstance(decoded, dict) else None
     return message if isinstance(message, str) else body
+
+
+def _decoded(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -23,6 +23,7 @@ __all__ = [
     "Access",
     "Field",
     "Record",
+    "always",
     "camel",
     "field",
     "plain",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Given = TypeVar("Given")
+D = TypeVar("D")
 
 
 class Access(IntFlag):
@@ -55,45 +56,48 @@ MOST_SHOWN = 4
 
 
 class Field(Generic[T]):
-    """One member of a JSON object, declared as a line of a ``Record``; ``None`` when the object has none, or a null."""
+    """One member of a JSON object, declared as a line of a ``Record``."""
 
     __slots__ = ("_read", "access", "default", "is_secret", "kind", "name", "note", "values", "wire")
 
     def __init__(
         self,
-        kind: type[T],
-        access: Access,
-        wire: str,
-        values: tuple[str, ...],
-        note: str,
-        is_secret: bool,
-        default: Callable[[], T] | None,
-        read: Callable[[Any], Any] | None,
+        kind: Any,
+        access: Access = READ,
+        wire: str = "",
+        *,
+        default: Callable[[], Any] | None,
+        values: str = "",
+        note: str = "",
+        is_secret: bool = False,
+        read: Callable[[Any], Any] | None = None,
     ) -> None:
         self.kind = kind
         self.access = access
         self.wire = wire
-        self.values = values
+        self.default = default
+        self.values = tuple(values.split())
         self.note = note
         self.is_secret = is_secret
-        self.default = default
         self.name = ""
         self._read = read or _reader(kind)
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __set_name__(self, owner: type[Record], name: str) -> None:
         self.name = name
-        self.wire = self.wire or camel(name)
+        self.wire = self.wire or owner.spelling(name)
 
     @overload
     def __get__(self, record: None, owner: type) -> Field[T]: ...
     @overload
-    def __get__(self, record: Record, owner: type) -> T | None: ...
-    def __get__(self, record: Record | None, owner: type) -> Field[T] | T | None:
+    def __get__(self, record: Record, owner: type) -> T: ...
+    def __get__(self, record: Record | None, owner: type) -> Field[T] | T:
         if record is None:
             return self
         value = record.raw.get(self.wire)
         if value is None:
-            return self.default() if self.default is not None else None
+            if self.default is None:
+                raise AttributeError(f"this {type(record).__name__} has no {self.name}: the API has not sent it")
+            return cast("T", self.default())
         try:
             return cast("T", self._read(value))
         except (TypeError, ValueError) as error:
@@ -103,23 +107,44 @@ class Field(Generic[T]):
         record.raw[self.wire] = plain(value)
 
 
+@overload
 def field(
-    kind: type[T],
-    access: Access = READ,
-    wire: str = "",
-    *,
-    values: str = "",
-    note: str = "",
-    is_secret: bool = False,
-    default: Callable[[], T] | None = None,
-    read: Callable[[Any], Any] | None = None,
-) -> Field[T]:
-    """Declare a member of a JSON object.
+    kind: type[list[T]], access: Access = ..., wire: str = ..., *, default: None = ..., **more: Any
+) -> Field[list[T]]: ...
+@overload
+def field(
+    kind: type[dict[str, T]], access: Access = ..., wire: str = ..., *, default: None = ..., **more: Any
+) -> Field[dict[str, T]]: ...
+@overload
+def field(
+    kind: type[T], access: Access = ..., wire: str = ..., *, default: Callable[[], D], **more: Any
+) -> Field[T | D]: ...
+@overload
+def field(
+    kind: type[T], access: Access = ..., wire: str = ..., *, default: None = ..., **more: Any
+) -> Field[T | None]: ...
+def field(
+    kind: Any, access: Access = READ, wire: str = "", *, default: Callable[[], Any] | None = None, **more: Any
+) -> Field[Any]:
+    """Declare a member of a JSON object: ``None`` when there is none, or a null; of a list or mapping, an empty one.
 
     ``wire`` is its name there, by default the attribute's in camelCase; ``values`` are the literals known, parted by
-    blanks (others are let through); ``read`` replaces how a value that is there is read.
+    blanks (others are let through); ``note`` is for the reference; ``is_secret`` keeps it out of ``repr``; ``read``
+    replaces how a value that is there is read. Lists and mappings are read as copies: set the attribute to change one.
     """
-    return Field(kind, access, wire, tuple(values.split()), note, is_secret, default, read)
+    return Field(kind, access, wire, default=default or _EMPTY.get(get_origin(kind) or kind, _none), **more)
+
+
+def always(kind: type[T], access: Access = READ, wire: str = "", **more: Any) -> Field[T]:
+    """Declare a member that every answer has; where it is missing all the same, reading it is an ``AttributeError``."""
+    return Field(kind, access, wire, default=None, **more)
+
+
+def _none() -> None:
+    return None
+
+
+_EMPTY: Mapping[Any, Callable[[], Any]] = {list: list, dict: dict}
 
 
 class Record:
@@ -131,6 +156,11 @@ class Record:
 
     __slots__ = ("raw",)
     fields: ClassVar[Mapping[str, Field[Any]]] = {}
+
+    @staticmethod
+    def spelling(name: str) -> str:
+        """How a field is called on the wire, unless it says so itself."""
+        return camel(name)
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
@@ -182,7 +212,7 @@ def plain(value: Any) -> Any:
 def camel(name: str) -> str:
     """``site_id`` as it is on the wire: ``siteId``."""
     head, *tail = name.split("_")
-    return head + "".join(word.title() for word in tail)
+    return head + "".join(word.capitalize() for word in tail)
 
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -194,14 +224,14 @@ def snake(name: str) -> str:
 
 
 def _reader(kind: Any) -> Callable[[Any], Any]:
-    """How a value that is there is read. What does not fit a plain kind is given as it is: vendors add literals."""
+    """How a value that is there is read. What does not fit its kind is given as it is; dates alone must be some."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is list and arguments:
         one = _reader(arguments[0])
-        return lambda value: [one(item) for item in value]
+        return lambda value: [one(item) for item in value] if isinstance(value, list) else value
     if origin is dict and len(arguments) == 2:
         one = _reader(arguments[1])
-        return lambda value: {key: one(item) for key, item in value.items()}
+        return lambda value: {key: one(item) for key, item in value.items()} if isinstance(value, dict) else value
     if isinstance(kind, type) and issubclass(kind, Record):
         return lambda value: kind(value) if isinstance(value, dict) else value
     return _PLAIN.get(kind, lambda value: value)
@@ -213,6 +243,7 @@ def _moment(value: str) -> datetime:
     return datetime.fromisoformat(_FRACTION.sub(_six_digits, value.replace("Z", "+00:00")))
 
 
+_DIGITS = re.compile("-?[0-9]{1,18}")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -222,7 +253,7 @@ def _six_digits(found: re.Match[str]) -> str:
 
 _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     datetime: _moment,
-    int: lambda value: int(value) if isinstance(value, str) and value.strip("-").isdigit() else value,
+    int: lambda value: int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value,
     float: lambda value: float(value) if isinstance(value, int) and not isinstance(value, bool) else value,
 }
 

@@ -69,8 +69,8 @@ class Resource:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._rest.url}>"
 
-    def completed(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A call's arguments, with what the client knows put in for those left out."""
+    def completed(self, declared: Declaration, arguments: dict[str, Any]) -> dict[str, Any]:
+        """A call's arguments, with what the client knows put in for those left out; may refuse the call."""
         return arguments
 
 
@@ -219,9 +219,9 @@ def iterate(
 
     def ask(page: Mapping[str, object]) -> Reply:
         if json is None:
-            answer = rest.send(method, path, query=[*page.items(), *fixed])
+            answer = rest.send(method, path, query=[*page.items(), *fixed], is_read=True)
         else:
-            answer = rest.send(method, path, query=fixed, json={**json, **page})
+            answer = rest.send(method, path, query=fixed, json={**json, **page}, is_read=True)
         answers[:] = [answer]
         return Reply(rest.decoded(answer), answer.headers)
 
@@ -242,8 +242,14 @@ def placeholders(path: str) -> list[str]:
 
 
 def fill(path: str, values: Mapping[str, object]) -> str:
-    """A path with its placeholders filled; every value stays one segment, whatever is in it."""
-    return path.format_map({name: quote(str(value), safe="") for name, value in values.items()})
+    """A path with its placeholders filled; every value stays one segment, whatever is in it.
+
+    Raises ``ValueError`` for one that would make another address of it: nothing at all, or dots, which HTTP resolves.
+    """
+    for name in placeholders(path):
+        if values[name] in (None, "", ".", ".."):
+            raise ValueError(f"{name} is {values[name]!r}, which is no id or name that a path can hold")
+    return path.format_map({name: quote(str(values[name]), safe="") for name in placeholders(path)})
 
 
 def _spellings(wire: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ an error too, so none goes on for ever.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -71,21 +72,28 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """Pages counted from 1, bare arrays; a header may say how many. Without it a page that is not full is the last."""
+    """Pages counted from 1, bare arrays or ``inside`` an envelope.
+
+    A header, or a member of the envelope, may say how many pages; without it a page that is not full is the last.
+    """
 
     size: int
     page_name: str = "page"
     size_name: str = "per_page"
     count_header: str = ""
     inside: str = ""
+    count_member: str = ""
+    may_be_single: bool = True
+    """A bare object is a page of one."""
 
     def pages(self, ask: Ask) -> Iterator[Page]:
         """Until the count, or a page that is not full."""
         number, earlier = 1, None
         while True:
             reply = ask({self.page_name: number, self.size_name: self.size})
-            items = _items(reply.body, self.inside, may_be_single=True)
-            count = _whole_number(reply.headers.get(self.count_header)) if self.count_header else None
+            items = _items(reply.body, self.inside, may_be_single=self.may_be_single)
+            source, name = (reply.body, self.count_member) if self.count_member else (reply.headers, self.count_header)
+            count = _whole_number(source.get(name)) if name else None
             if count is None and items and items == earlier:
                 raise Unexpected(f"page {number} is the same as the one before: it does not page")
             is_last = number >= count if count is not None else len(items) < self.size
@@ -111,13 +119,12 @@ class Offsets:
             body = ask({"limit": self.limit, "offset": offset}).body
             items = _items(body, self.inside)
             total, at, step = (_member(body, name) for name in (self.total, "offset", "limit"))
+            if at != offset or step < 1:
+                raise Unexpected(f"offset {offset} was asked for, and {at} came, with a limit of {step}")
             yield Page(items, total)
-            following = at + step
-            if total <= following:
+            offset += step
+            if total <= offset:
                 return
-            if following <= offset:
-                raise Unexpected(f"the page after offset {offset} does not lie behind it")
-            offset = following
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +138,18 @@ class Markers:
     def pages(self, ask: Ask) -> Iterator[Page]:
         """Until there is no marker."""
         after: str | None = None
+        landmark, steps, stride = None, 0, 1  # one marker kept ever longer finds a circle of any length
         while True:
             body = ask({"limit": self.limit} | ({} if after is None else {"after": after})).body
             yield Page(_items(body, self.inside))
             following = body.get(self.marker)
             if following is None:
                 return
-            if following == after:
-                raise Unexpected(f"the marker {after} leads to itself")
-            after = following
+            if following in (after, landmark):
+                raise Unexpected(f"the marker {following} leads back to itself")
+            after, steps = following, steps + 1
+            if steps == stride:
+                landmark, steps, stride = following, 0, stride * 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +161,17 @@ class Slices:
     offset: int = 0
 
     def pages(self, ask: Ask) -> Iterator[Page]:
-        """Until a page is not full, or is longer than asked for: then the server does not page."""
-        offset = self.offset
+        """Until a page is not full; one that is longer, or the same again, tells of a server that does not page."""
+        offset, earlier = self.offset, None
         while True:
             body = ask({"limit": self.limit, "offset": offset}).body
             items = body if isinstance(body, list) else _items(body, self.inside)
+            if items == earlier:
+                return
             yield Page(items)
             if len(items) != self.limit:
                 return
-            offset += self.limit
+            offset, earlier = offset + self.limit, items
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +196,11 @@ class Indexed:
                 return
 
 
+_DIGITS = re.compile("[0-9]{1,18}")
+
+
 def _items(body: Any, inside: str, *, may_be_single: bool = False) -> Sequence[Any]:
-    held = body.get(inside) if inside and isinstance(body, dict) else body
+    held = (body.get(inside) if isinstance(body, dict) else None) if inside else body
     if may_be_single and isinstance(held, dict) and not inside:
         return [held]
     if not isinstance(held, list):
@@ -204,4 +219,4 @@ def _member(body: Any, name: str) -> int:
 def _whole_number(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else None
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value.strip()) else None

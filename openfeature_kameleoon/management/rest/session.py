@@ -6,18 +6,20 @@ idempotent ones after 502 to 504 and lost connections, and once, with a renewed 
 
 from __future__ import annotations
 
-import io
+import base64
 import json as json_codec
 import logging
 import random
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import IO, Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...errors import ConfigException
@@ -169,41 +171,45 @@ class Rest:
         *,
         query: Query = (),
         json: object = ...,
-        data: bytes | IO[bytes] | Mapping[str, str] | None = None,
+        data: bytes | IO[bytes] | Mapping[str, str | Secret] | None = None,
         headers: Mapping[str, str] | None = None,
         authentication: Authentication | None = None,
+        is_read: bool = False,
     ) -> requests.Response:
         """Send a request until it is answered with success (2xx), and give that answer.
 
-        ``path`` is relative to the base URL, already encoded, or a whole URL. ``json`` is sent as such when given,
-        ``None`` included; ``authentication`` takes the place of the session's own. Raises ``ApiError``.
+        ``path`` is relative to the base URL, already encoded, or a whole URL of the same host. ``json`` is sent as such
+        when given, ``None`` included; a mapping as ``data`` is sent as a form. ``authentication`` takes the place of
+        the session's own; ``is_read`` says that nothing changes there although the method is POST. Raises ``ApiError``.
         """
-        url = self._address(path, query)
         sent = {"User-Agent": self._user_agent, "Accept": "application/json", **(headers or {})}
         if json is not ...:
             data = json_codec.dumps(json).encode()
             sent["Content-Type"] = "application/json"
+        call = _Call(method, self._address(path, query), sent, data, is_read)
         own = authentication or self._authentication
+        file: Any = data if hasattr(data, "seek") else None
+        start = file.tell() if file is not None else 0
         waited, tries, was_renewed = 0.0, 0, False
         while True:
             self._take_turn()
-            tries += 1
             credential = own.header()
             try:
-                return self._attempt(method, url, sent, data, credential)
+                return self._attempt(call, credential)
             except ApiError as error:
+                if file is not None:
+                    file.seek(start)
                 if error.status == 401 and credential is not None and not was_renewed:
                     was_renewed = own.renew(credential[1])
                     if was_renewed:
                         continue
-                pause = self._pause(error, method, tries)
+                tries += 1
+                pause = self._pause(error, call, tries)
                 if pause is None or waited + pause > self._retries.patience_seconds:
                     raise
                 waited += pause
-                self._tell(pause, f"{method} {printable(url.partition('?')[0])}: {error.status or error.problem}")
+                self._tell(pause, f"{method} {printable(call.url.partition('?')[0])}: {error.status or error.problem}")
                 self.wait(pause)
-                if isinstance(data, io.IOBase):
-                    data.seek(0)
 
     def decoded(self, answer: requests.Response) -> Any:
         """An answer's JSON; ``None`` when it is empty. Raises ``AnswerMalformed``."""
@@ -211,16 +217,17 @@ class Rest:
             return None
         try:
             return json_codec.loads(answer.content)
-        except ValueError as error:
-            exchange = _exchange(answer, answer.request.method or "", answer.url)
-            raise self._error(AnswerMalformed, exchange, "the answer is not JSON; is the base URL right?") from error
+        except (ValueError, RecursionError) as error:
+            raise self.malformed(answer, "the answer is not JSON; is the base URL right?") from error
 
     def malformed(self, answer: requests.Response, problem: str) -> ApiError:
         """What to raise of an answer that is JSON, and not what it ought to be."""
-        return self._error(AnswerMalformed, _exchange(answer, answer.request.method or "", answer.url), problem)
+        return self._error(AnswerMalformed, _exchange(answer), problem)
 
     def _address(self, path: str, query: Query) -> str:
-        url = path if "://" in path else f"{self.url}/{path.lstrip('/')}"
+        url = path if path.startswith(("https://", "http://")) else f"{self.url}/{path.lstrip('/')}"
+        if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+            raise ValueError(f"the credentials are for {self.url}, not for {printable(urlsplit(url).hostname)}")
         pairs = "&".join(
             f"{quote(name, safe='')}={quote(_text(value), safe='')}" for name, value in query if value is not None
         )
@@ -231,35 +238,32 @@ class Rest:
             self._tell(ahead, "the API's rate limit is reached")
             self.wait(ahead)
 
-    def _attempt(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        data: Any,
-        credential: tuple[str, Secret] | None,
-    ) -> requests.Response:
+    def _attempt(self, call: _Call, credential: tuple[str, Secret] | None) -> requests.Response:
         try:
             answer = self._session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=data,
+                call.method,
+                call.url,
+                headers=dict(call.headers),
+                data=call.body,
                 auth=_Credential(credential),
                 timeout=self._timeout,
                 allow_redirects=False,  # a redirect would turn a write into a read, and take the credential along
             )
         except FOREIGN as error:
-            told = failure_of(f"{method} {urlsplit(url).hostname}", error)
-            problem = told.message.partition(": ")[2]
-            exchange = Exchange(method, url)
-            if was_sent(error) and method not in SAFE:
-                raise self._error(OutcomeUnknown, exchange, problem, retryable=method in IDEMPOTENT) from None
-            raise self._error(ApiUnreachable, exchange, problem, retryable=told.retryable) from None
+            told = failure_of(f"{call.method} {urlsplit(call.url).hostname}", error)
+            is_unknown = call.is_write and was_sent(error)
+            raised = self._error(
+                OutcomeUnknown if is_unknown else ApiUnreachable,
+                Exchange(call.method, call.url),
+                told.message.partition(": ")[2],
+                retryable=call.is_repeatable if is_unknown else told.retryable,
+            )
+            raised.timed_out = told.timed_out
+            raise raised from None
         if 200 <= answer.status_code < 300:
             return answer
-        exchange = _exchange(answer, method, url, credential)
         problem = "a redirect, which is not followed; is the base URL right?" if answer.is_redirect else ""
+        exchange = _exchange(answer, call.method, call.url, call.secrets)
         raise self._error(error_for(answer.status_code), exchange, problem)
 
     def _error(
@@ -268,7 +272,7 @@ class Rest:
         named = self._errors.get(exchange.status or 0) or self._errors.get(kind) or self._errors.get(ApiError) or kind
         return named(exchange, problem, retryable=retryable)
 
-    def _pause(self, error: ApiError, method: str, tries: int) -> float | None:
+    def _pause(self, error: ApiError, call: _Call, tries: int) -> float | None:
         """Seconds to wait before the next try; ``None`` when there is none."""
         rules = self._retries
         if error.status in rules.limited:
@@ -276,7 +280,7 @@ class Rest:
             doubled = min(rules.limited_seconds * 2.0 ** min(tries - 1, 16), rules.limited_longest_seconds)
             return told or doubled
         is_passing = error.status in rules.passing or (error.status is None and error.retryable)
-        if not is_passing or method not in IDEMPOTENT or tries >= rules.attempts:
+        if not is_passing or not call.is_repeatable or tries >= rules.attempts:
             return None
         return self._told(error.exchange.headers) or rules.first_seconds * 2.0 ** (tries - 1) * random.uniform(0.8, 1.2)
 
@@ -292,6 +296,42 @@ class Rest:
             _log.warning("%s; waiting %.0f s", reason, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is sent, as often as it takes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    data: Any
+    is_read: bool
+
+    @property
+    def body(self) -> Any:
+        if not isinstance(self.data, Mapping):
+            return self.data
+        return {name: value.reveal() if isinstance(value, Secret) else value for name, value in self.data.items()}
+
+    @property
+    def secrets(self) -> list[Secret]:
+        form = self.data.values() if isinstance(self.data, Mapping) else ()
+        return [value for value in form if isinstance(value, Secret)]
+
+    @property
+    def is_write(self) -> bool:
+        return not self.is_read and self.method not in SAFE
+
+    @property
+    def is_repeatable(self) -> bool:
+        return self.is_read or self.method in IDEMPOTENT
+
+
+class _Carried(str):
+    """The value of a header that carries a credential, as it lies in a request: known again when it is answered."""
+
+    __slots__ = ()
+
+
 class _Credential(requests.auth.AuthBase):
     """Sets the credential's header last; with none it keeps ``requests`` from taking one out of ~/.netrc."""
 
@@ -301,15 +341,19 @@ class _Credential(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._header is not None:
             name, value = self._header
-            request.headers[name] = value.reveal()
+            request.headers[name] = _Carried(value.reveal())
         return request
 
 
 def base_url(url: str) -> str:
     """A base URL without its last slash; raises ``ConfigException`` unless it is HTTPS or on this machine."""
-    parts = urlsplit(url)
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigException(f"{printable(parts.hostname or url)} is no base URL such as https://api.example.com")
+    try:
+        parts = urlsplit(url)
+        is_base = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, a bracket left open
+        is_base = False
+    if not is_base or not url.isprintable() or any(letter in url for letter in " @?#"):
+        raise ConfigException("the base URL is none such as https://api.example.com, without user, query and fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ConfigException(
             f"the base URL of {printable(parts.hostname)} begins with {printable(parts.scheme)}://: credentials travel"
@@ -318,14 +362,40 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _exchange(
-    answer: requests.Response, method: str, url: str, credential: tuple[str, Secret] | None = None
-) -> Exchange:
-    body = answer.text
-    if credential is not None:  # a server that repeats what it was sent must not bring it into messages and logs
-        for secret in {credential[1].reveal(), credential[1].reveal().rpartition(" ")[2]} - {""}:
-            body = body.replace(secret, MASK)
-    return Exchange(method, url, answer.status_code, body, answer.headers)
+def _exchange(answer: requests.Response, method: str = "", url: str = "", secrets: Sequence[Secret] = ()) -> Exchange:
+    """What came of a request. A server that repeats the credential must not bring it into messages and logs."""
+    request = answer.request
+    carried = [value for value in request.headers.values() if isinstance(value, _Carried)]
+    hidden = _spellings([*carried, *(secret.reveal() for secret in secrets)])
+
+    def masked(text: str) -> str:
+        for secret in hidden:
+            text = text.replace(secret, MASK)
+        return text
+
+    headers = CaseInsensitiveDict({name: masked(value) for name, value in answer.headers.items()})
+    return Exchange(
+        method or request.method or "", url or answer.url, answer.status_code, masked(_body(answer)), headers
+    )
+
+
+def _spellings(carried: Iterable[str]) -> list[str]:
+    """How a credential may come back: whole, without its scheme, of Basic the password; encoded too. Longest first."""
+    found: set[str] = set()
+    for value in carried:
+        scheme, _, token = value.rpartition(" ")
+        found |= {value, token}
+        if scheme == "Basic":
+            with suppress(ValueError):  # the caller's own, and no base64
+                found.add(base64.b64decode(token).decode().partition(":")[2])
+    return sorted({form for text in found for form in (text, quote_plus(text)) if form}, key=len, reverse=True)
+
+
+def _body(answer: requests.Response) -> str:
+    try:
+        return answer.content.decode()
+    except UnicodeDecodeError:  # as the headers have it; JSON is UTF-8 whatever they say or leave out
+        return answer.text
 
 
 def _text(value: object) -> str:
