@@ -53,9 +53,12 @@ BEFORE_SENDING = (
     *(ssl.SSLCertVerificationError, requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
     *(urllib3.exceptions.NewConnectionError, ConnectionRefusedError),
     *(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
-    *(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.InvalidHeader),
+    *(requests.exceptions.InvalidSchema, ValueError),
 )
-"""What is raised while there is no connection yet; a name that does not resolve is a ``NewConnectionError``."""
+"""What is raised while nothing is sent yet; a name that does not resolve is a ``NewConnectionError``.
+
+``ValueError`` is a URL or a header that cannot be sent as it is.
+"""
 
 
 def place(url: str) -> str:

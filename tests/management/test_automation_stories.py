@@ -373,7 +373,7 @@ def test_a_client_is_made_from_the_environment(server: AutomationServer, monkeyp
 @pytest.mark.parametrize(
     "options", [{}, {"client_id": "a"}, {"client_id": "a", "client_secret": "b", "token": "c"}], ids=str
 )
-def test_exactly_one_credential_is_needed(options: dict[str, str]) -> None:
+def test_exactly_one_credential_is_needed(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigCredentialsInvalid):
         Automation(**options)
 

@@ -131,13 +131,7 @@ class Automation:
         ``KAMELEOON_CLIENT_ID`` and ``KAMELEOON_CLIENT_SECRET``, or ``KAMELEOON_ACCESS_TOKEN``; ``KAMELEOON_API_URL`` if
         the API is elsewhere. Raises ``ConfigCredentialsInvalid``.
         """
-        named = {
-            "client_id": "CLIENT_ID",
-            "client_secret": "CLIENT_SECRET",
-            "token": "ACCESS_TOKEN",
-            "base_url": "API_URL",
-        }
-        found = {option: os.environ.get(f"KAMELEOON_{name}") for option, name in named.items()}
+        found: dict[str, Any] = {option: os.environ.get(name) for option, name in FROM_ENVIRONMENT.items()}
         return cls(**{option: value for option, value in found.items() if value}, **options)
 
     def __repr__(self) -> str:

@@ -61,7 +61,7 @@ class Lists(Operation[T]):
             *self.parameters(parameters),
         ]
         self.refuse(parameters)
-        items = iterate(self.rest, _paging(per_page), self.path_of(ids), query, progress=progress)
+        items = iterate(self.rest, _paging(per_page), self.path_of(ids), query, progress=progress, of_objects=True)
         return (self.item(item) for item in items)
 
 
@@ -91,6 +91,7 @@ class Searches(Operation[T]):
             method="POST",
             json=body,
             progress=progress,
+            of_objects=True,
         )
         return (self.item(item) for item in items)
 

@@ -208,11 +208,12 @@ def iterate(
     method: str = "GET",
     json: Mapping[str, object] | None = None,
     progress: Progress | None = None,
+    of_objects: bool = False,
 ) -> Iterator[Any]:
     """The items of a list, page by page as they are taken; holds one page at a time.
 
     With ``json`` the paging goes into that body instead of the query. Raises ``ApiError`` where it happens: a list
-    never ends early.
+    never ends early, and has no item that is no object where it is one ``of_objects``.
     """
     fixed = list(query)
     answers: list[requests.Response] = []
@@ -228,6 +229,8 @@ def iterate(
     done = 0
     try:
         for page in paging.pages(ask):
+            if of_objects and not all(isinstance(item, dict) for item in page.items):
+                raise Unexpected("an item of the list is no object")
             done += len(page.items)
             if progress is not None:
                 progress(done, page.total)

@@ -54,8 +54,8 @@ class Presigned(Rest):
             errors=like._errors,
             user_agent=like._user_agent,
             session=like._session,
-            clock=like._clock,
-            wait=like._wait,
+            clock=like.clock,
+            wait=like.wait,
         )
 
     def _error(
