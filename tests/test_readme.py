@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import requests
 from click.testing import CliRunner
 from django.utils.module_loading import import_string
 from openfeature import api
@@ -34,6 +35,10 @@ from openfeature_kameleoon.transport.urls import Endpoints
 from openfeature_kameleoon.web import Visits
 from openfeature_kameleoon.web.setup import SETTINGS
 from tests.chaos import ChaosServer, reply
+from tests.management.standins.automation import FULL as AUTOMATION_CREDENTIALS
+from tests.management.standins.automation import AutomationServer
+from tests.management.standins.optimizely import OptimizelyServer
+from tests.management.standins.split import SplitServer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EXAMPLES = CHECKOUT / "examples"
@@ -117,6 +122,33 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: ChaosServ
 
 
 @pytest.fixture
+def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand-ins at the addresses of the management APIs, which take the credentials of these pages."""
+    with AutomationServer() as kameleoon, SplitServer() as split, OptimizelyServer() as optimizely:
+        client_id, client_secret = AUTOMATION_CREDENTIALS
+        monkeypatch.setenv("KAMELEOON_CLIENT_ID", client_id)
+        monkeypatch.setenv("KAMELEOON_CLIENT_SECRET", client_secret)
+        kameleoon.reports.waits = 0
+        split.add_api_key("readme")["key"] = "admin-api-key"
+        for kind, token in (("legacy", "token-with-a-colon:88120034"), ("bearer", "personal-token")):
+            optimizely.tokens[token] = optimizely.tokens[getattr(optimizely, kind)["admin"]]
+        hosts = {
+            "https://api.kameleoon.com": kameleoon.url,
+            "https://api.split.io": split.url,
+            "https://www.optimizelyapis.com": optimizely.url,
+            "https://api.optimizely.com": optimizely.url,
+        }
+        send = requests.Session.request
+
+        def here(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+            [host] = [host for host in hosts if url.startswith(host)]
+            return send(session, method, hosts[host] + url.removeprefix(host), **options)
+
+        monkeypatch.setattr(requests.Session, "request", here)
+        yield
+
+
+@pytest.fixture
 def namespace() -> Iterator[dict[str, Any]]:
     """Names of a program; what it leaves open is closed, and its handlers are removed."""
     names: dict[str, Any] = {"__name__": "program"}
@@ -140,7 +172,12 @@ def run(page: Path, programs: list[Block], namespace: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("page", "programs"), [*sections(README), *sections(FAQ)])
 @pytest.mark.usefixtures("workplace")
-def test_a_section_runs_as_written(page: Path, programs: list[Block], namespace: dict[str, Any]) -> None:
+def test_a_section_runs_as_written(
+    page: Path, programs: list[Block], namespace: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    if any("management" in block.code for block in programs):
+        request.getfixturevalue("vendors")
+
     run(page, programs, namespace)
 
 
