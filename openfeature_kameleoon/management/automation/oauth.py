@@ -173,7 +173,7 @@ class UserTokens(_Tokens):
         return self._refresh_token.reveal()
 
     def _grant(self) -> _Grant:
-        form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
+        form: dict[str, str | Secret] = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
         grant = self._server.grant(form, self._application)
         if grant.refresh_token is not None and grant.refresh_token != self._refresh_token:
             self._refresh_token = grant.refresh_token
@@ -231,8 +231,11 @@ class OAuthApplication:
             raise AuthorizationRefused("the callback's state is not the one that was sent: it answers nothing of ours")
         if "code" not in query:
             raise AuthorizationRefused(f"no authorization: {printable(query.get('error', 'the callback has no code'))}")
-        code = Secret(query["code"])
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._redirect_uri}
+        form: dict[str, str | Secret] = {
+            "grant_type": "authorization_code",
+            "code": Secret(query["code"]),
+            "redirect_uri": self._redirect_uri,
+        }
         grant = self._server.grant(form, self._basic, can_repeat=False)  # a code is good for one exchange
         if grant.refresh_token is None:
             raise self._server.malformed("the answer holds no refresh_token")
