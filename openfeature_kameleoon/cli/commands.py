@@ -17,6 +17,7 @@ from .demo import demo
 from .evaluate import evaluate
 from .explain import explain
 from .flags import flags
+from .management import automation, optimizely, split
 from .output import Failure
 from .serve import serve
 from .status import status
@@ -51,6 +52,8 @@ def command_line(context: click.Context, verbose: bool) -> None:
     """Kameleoon's feature flags, from a data file: evaluated, explained, listed and checked.
 
     Start with: openfeature-kameleoon demo
+
+    What vendors keep of experiments and flags is listed by automation (Kameleoon), split and optimizely.
     """
     logger = logging.getLogger("openfeature_kameleoon")
     handler = logging.StreamHandler(sys.stderr)
@@ -71,5 +74,8 @@ def command_line(context: click.Context, verbose: bool) -> None:
         logger.propagate = propagates
 
 
-for command in (demo, evaluate, explain, flags, validate, convert, assign, serve, status):
+for command in (
+    *(demo, evaluate, explain, flags, validate, convert, assign, serve, status),
+    *(automation, split, optimizely),
+):
     command_line.add_command(command)

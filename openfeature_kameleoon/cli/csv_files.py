@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import gzip
 import io
 import os
@@ -15,19 +14,18 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import IO, Any, NamedTuple, TextIO
 
 from .output import fail
+from .whole_files import writing_text
 
 __all__ = ["DELIMITERS", "Chunk", "CsvInput", "WriteRows", "reading", "writing"]
 
 CHUNK_ROWS = 10_000
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-GZIP_LEVEL = 6
 
 WriteRows = Callable[[Iterable[Sequence[str]]], None]
 
@@ -117,49 +115,6 @@ def reading(name: str, delimiter: str | None = None) -> Iterator[CsvInput]:
 
 @contextmanager
 def writing(name: str) -> Iterator[WriteRows]:
-    """A function that adds rows to a CSV file, which is there, whole, once the block has ended well.
-
-    Until then an older one stays. What is no regular file, such as a pipe or a device, is written as it comes.
-    """
-    path = Path(os.path.realpath(name))
-    with _telling_writes(name), ExitStack() as opened:
-        if name == "-":
-            yield opened.enter_context(_rows(sys.stdout.buffer, name))
-        elif path.exists() and not path.is_file():
-            raw: IO[bytes] = opened.enter_context(open(path, "wb"))
-            yield opened.enter_context(_rows(raw, name))
-        else:
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            opened.callback(part.unlink, missing_ok=True)
-            with open(part, "xb") as raw:
-                with _rows(raw, name) as write:
-                    yield write
-                os.fsync(raw.fileno())
-            os.replace(part, path)
-
-
-@contextmanager
-def _rows(raw: IO[bytes], name: str) -> Iterator[WriteRows]:
-    """Rows as text in a stream, all of it flushed at the end of a block that ends well."""
-    with ExitStack() as opened:
-        plain: Any = raw
-        if name.endswith(".gz"):
-            # Without a name and a time: the same rows make the same file.
-            plain = opened.enter_context(gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0))
-        text = io.TextIOWrapper(plain, encoding="utf-8", newline="")
-        try:
-            yield csv.writer(text, lineterminator="\n").writerows
-            text.flush()
-        finally:
-            with suppress(OSError, ValueError):  # it flushes again what could not be written before
-                text.detach()
-
-
-@contextmanager
-def _telling_writes(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # whoever read has enough; click ends quietly
-            raise
-        fail(f"{name} cannot be written: {error.strerror}")
+    """A function that adds rows to a CSV file, which is there, whole, once the block has ended well."""
+    with writing_text(name) as text:
+        yield csv.writer(text, lineterminator="\n").writerows

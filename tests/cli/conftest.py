@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from openfeature_kameleoon.cli.commands import command_line
 from tests.cli.running import Run, Write
+from tests.cli.vendors import vault as vault
 
 
 @pytest.fixture(autouse=True)

@@ -176,6 +176,9 @@ V1_CALLS: dict[str, Case] = {
     "Project.goals": children(optimizely.Project, PROJECT, "goals", GOALS),
     "Project.audiences": children(optimizely.Project, PROJECT, "audiences", example("optimizely-audience-list")),
     "Project.dimensions": children(optimizely.Project, PROJECT, "dimensions", example("optimizely-dimension-list")),
+    "Project.targeting_lists": children(
+        optimizely.Project, PROJECT, "targeting_lists", [example("optimizely-targeting-list")]
+    ),
     **everyday(optimizely.Experiment, "Experiments", EXPERIMENT, "experiments", status="Running"),
     "Experiments.create": creation("Experiments", f"projects/{P}/experiments", NEW_EXPERIMENT, CREATED_EXPERIMENT),
     "Experiment.delete": deletion(optimizely.Experiment, EXPERIMENT, f"experiments/{E}"),

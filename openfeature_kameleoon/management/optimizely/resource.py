@@ -216,4 +216,5 @@ class Project(Entity):
     goals = Children(Goal)
     audiences = Children(Audience)
     dimensions = Children(Dimension)
+    targeting_lists = Children(TargetingList)
     delete = Unsupported("projects cannot be deleted; archive it: project.project_status = 'Archived', and save")

@@ -93,7 +93,8 @@ class Lists(_Call[T]):
         path = self.address(ids, parameters)
         query = self.parameters(parameters)
         self.refuse(parameters)
-        return (self.bound(self.item(one)) for one in iterate(self.rest, self.paging, path, query))
+        told = None if self.registry is None else self.registry.progress
+        return (self.bound(self.item(one)) for one in iterate(self.rest, self.paging, path, query, progress=told))
 
 
 class FlagLists(Lists[T]):

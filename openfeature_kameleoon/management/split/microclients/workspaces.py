@@ -9,7 +9,7 @@ from typing import Any
 
 from ...rest.endpoints import Arguments, endpoint
 from ...rest.paging import Markers, Offsets, Whole
-from ..resources.base import Body, Id, Listed, as_dict
+from ..resources.base import Body, Id, JsonObject, Listed, as_dict
 from ..resources.workspaces import Environment, FlagSet, Restriction, Workspace
 from .base import Microclient, as_sent, made, replacement
 
@@ -27,8 +27,8 @@ class Workspaces(Microclient):
         """The one of that name (W2)."""
         return self._first(self.list.iterate(), workspace_name)
 
-    @endpoint("GET rolloutStatuses?wsId={workspace_id}")
-    def get_rollout_statuses(self, workspace_id: Id) -> Any:
+    @endpoint("GET rolloutStatuses?wsId={workspace_id}", pages=Whole())
+    def get_rollout_statuses(self, workspace_id: Id) -> Listed[JsonObject]:
         """The rollout statuses that flags may have, as JSON (W3)."""
 
     @endpoint("POST workspaces", body=as_sent("workspace"), answers=made(Workspace))
