@@ -17,8 +17,8 @@ from click.testing import Result
 from openfeature_kameleoon.cli.management.automation import GETTINGS, LISTINGS
 from openfeature_kameleoon.management.automation import Automation
 from openfeature_kameleoon.management.automation.verbs import Gets, Lists
+from openfeature_kameleoon.management.rest.authentication import ANONYMOUS
 from openfeature_kameleoon.management.rest.operations import operations
-from openfeature_kameleoon.management.rest.session import ANONYMOUS
 from tests.cli.running import Run
 from tests.cli.vendors import Vault
 from tests.management.standins.automation import FULL, AutomationServer, refusing

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from openfeature_kameleoon.cli.management.split import FROM_ELSEWHERE, GETTINGS, LISTINGS, SCOPES
+from openfeature_kameleoon.management.rest.authentication import ANONYMOUS
 from openfeature_kameleoon.management.rest.endpoints import Endpoint
 from openfeature_kameleoon.management.rest.operations import operations
-from openfeature_kameleoon.management.rest.session import ANONYMOUS, Rest
+from openfeature_kameleoon.management.rest.session import Rest
 from openfeature_kameleoon.management.split.client import HarnessClient
 from openfeature_kameleoon.management.split.microclients.base import Microclient
 from tests.cli.running import Run

@@ -311,3 +311,8 @@ def test_a_search_without_a_filter_is_for_all_and_optional_fields_stay_in_the_qu
     request = vendor.calls[0].request
     assert json.loads(request.body or "") == {"page": 1, "perPage": 200}
     assert request.url == f"{BASE}/feature-flags/search?optionalFields=tags%2Cdescription"
+
+
+def test_a_list_as_one_value_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"one by one, as is_in\(\*values\)"):
+        where.status.is_in(["PAUSED", "STOPPED"])

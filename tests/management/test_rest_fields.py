@@ -388,3 +388,12 @@ def test_a_moment_goes_to_the_wire_and_back(moment: datetime) -> None:
 )
 def test_what_python_has_besides_becomes_json(value: object, sent: object) -> None:
     assert plain(value) == sent
+
+
+def test_a_misspelt_field_cannot_be_set() -> None:
+    rule = Rule({"id": 7})
+
+    with pytest.raises(AttributeError, match="Rule has no stat; is it state"):
+        rule.stat = "ACTIVE"
+
+    assert rule.raw == {"id": 7}

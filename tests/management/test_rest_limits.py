@@ -135,3 +135,9 @@ def test_sessions_of_one_credential_share_a_limit(api: Echo) -> None:
 
     second.call("GET", "goals")
     assert clock.monotonic() == start + 10
+
+
+@pytest.mark.parametrize(("calls", "seconds"), [(0, 10.0), (-1, 10.0), (5, 0.0)])
+def test_a_window_that_lets_nothing_through_is_refused(calls: int, seconds: float) -> None:
+    with pytest.raises(ValueError, match="at least one call"):
+        Window(calls, seconds)

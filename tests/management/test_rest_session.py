@@ -17,8 +17,9 @@ from flask import Flask
 from openfeature_kameleoon.errors import ConfigException
 from openfeature_kameleoon.management.rest import AnswerMalformed, ApiError, ApiUnreachable, FixedCredential, Rest
 from openfeature_kameleoon.management.rest import Retries as RestRetries
+from openfeature_kameleoon.management.rest.authentication import ANONYMOUS
 from openfeature_kameleoon.management.rest.operations import fill
-from openfeature_kameleoon.management.rest.session import ANONYMOUS, base_url
+from openfeature_kameleoon.management.rest.session import base_url
 from openfeature_kameleoon.settings import Secret
 from tests.management.echo import TOKEN, Echo
 from tests.management.standins.serving import StandIn, answering

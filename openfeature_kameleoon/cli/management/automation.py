@@ -12,8 +12,9 @@ import click
 from ...management.automation import Automation
 from ...management.automation.oauth import BASE_URL
 from ...management.automation.verbs import MOST_PER_PAGE, Gets, Lists
+from ...management.rest.authentication import ANONYMOUS
 from ...management.rest.operations import Operation, Resource, operations, placeholders
-from ...management.rest.session import ANONYMOUS, Session
+from ...management.rest.session import Session
 from .credentials import AUTOMATION
 from .filter_text import filter_of, grammar, order_of
 from .listing import listing_commands

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from ...management.rest.authentication import ANONYMOUS
 from ...management.rest.endpoints import Endpoint
 from ...management.rest.errors import ApiError
 from ...management.rest.operations import operations
-from ...management.rest.session import ANONYMOUS, Rest, Session
+from ...management.rest.session import Rest, Session
 from ...management.split.client import GONE, HarnessClient, SplitClient
 from ...management.split.exceptions import SplitException
 from ...management.split.main import BASE_URL, get_client

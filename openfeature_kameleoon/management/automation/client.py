@@ -7,9 +7,10 @@ from typing import Any
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...errors import ConfigCredentialsInvalid
+from ..rest.authentication import Authentication
 from ..rest.limits import RateLimit, Window
 from ..rest.operations import Resource
-from ..rest.session import Authentication, Query, Rest, Retries, Session, Wait
+from ..rest.session import Query, Rest, Retries, Session, Wait
 from .accounts import Accounts
 from .custom_data import CustomDatas
 from .experiments import Experiments, TargetingRules, Variations

@@ -72,6 +72,8 @@ class FieldName:
         self._name = name
 
     def _holds(self, operator: str, *parameters: object) -> Condition:
+        if any(isinstance(one, list | tuple | set | frozenset) for one in parameters):
+            raise TypeError(f"{self._name}: values are given one by one, as is_in(*values)")
         return Condition(self._name, operator, tuple(plain(list(parameters))))
 
     def __eq__(self, value: object) -> Condition:  # type: ignore[override]  # an expression, not a truth

@@ -17,8 +17,9 @@ from ...clock import SYSTEM_CLOCK, Clock
 from ...errors import ConfigCredentialsInvalid
 from ...settings import Secret
 from ...transport.foreign_text import printable
+from ..rest.authentication import ANONYMOUS, FixedCredential
 from ..rest.errors import AnswerMalformed, Exchange
-from ..rest.session import ANONYMOUS, FixedCredential, Rest, Session, Wait
+from ..rest.session import Rest, Session, Wait
 
 __all__ = ["BASE_URL", "AccessToken", "AuthorizationRefused", "ClientCredentials", "OAuthApplication", "UserTokens"]
 

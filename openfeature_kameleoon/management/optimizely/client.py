@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, overload
 from urllib.parse import quote
 
 from ...settings import Secret
+from ..rest.authentication import ANONYMOUS, Authentication, FixedCredential
 from ..rest.errors import Exchange
-from ..rest.session import ANONYMOUS, Authentication, FixedCredential, Query, Rest, Retries, Session, Wait
+from ..rest.session import Query, Rest, Retries, Session, Wait
 from . import resource
 from .error import ERRORS, BadRequestError, MalformedAnswerError, NotSupportedError, OptimizelyError
 from .objects import registry

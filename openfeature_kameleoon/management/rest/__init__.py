@@ -3,6 +3,7 @@
 Nothing in here knows a vendor.
 """
 
+from .authentication import Authentication, FixedCredential
 from .errors import (
     AnswerMalformed,
     ApiError,
@@ -22,7 +23,7 @@ from .fields import CREATE, READ, REQUIRED, UPDATE, WRITE, Field, Record, always
 from .limits import RateLimit, Window
 from .operations import DOCUMENTED, OBSERVED, Operation, Resource, operations
 from .paging import Indexed, Markers, Numbered, Offsets, Page, Paging, Progress, Slices, Whole
-from .session import Authentication, FixedCredential, Rest, Retries, Session
+from .session import Rest, Retries, Session
 
 __all__ = [
     "CREATE",

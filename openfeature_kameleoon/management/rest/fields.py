@@ -6,6 +6,8 @@ A record is a view of the very JSON object: unknown members stay, unknown litera
 from __future__ import annotations
 
 import copy
+import difflib
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -156,6 +158,8 @@ class Record:
 
     __slots__ = ("raw",)
     fields: ClassVar[Mapping[str, Field[Any]]] = {}
+    _names: ClassVar[frozenset[str]] = frozenset(__slots__)
+    """What can be set."""
 
     @staticmethod
     def spelling(name: str) -> str:
@@ -165,6 +169,8 @@ class Record:
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
         cls.fields = {**cls.fields, **own}
+        annotated = (name for kind in cls.__mro__ for name in inspect.get_annotations(kind))
+        cls._names = frozenset({*cls.fields, *Record.__slots__, *annotated})
 
     def __init__(self, raw: dict[str, Any] | None = None, /, **fields: Any) -> None:
         self.raw: dict[str, Any] = {} if raw is None else raw
@@ -180,6 +186,12 @@ class Record:
             if isinstance(self.raw.get(one.wire), str | int | float | bool)
         ]
         return f"{type(self).__name__}({', '.join(shown[:MOST_SHOWN])}{', ...' if len(shown) > MOST_SHOWN else ''})"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in self._names and not name.startswith("_"):  # a misspelt field would be lost without a word
+            near = difflib.get_close_matches(name, self.fields, 1)
+            raise AttributeError(f"{type(self).__name__} has no {name}" + (f"; is it {near[0]}?" if near else ""))
+        super().__setattr__(name, value)
 
     def __eq__(self, other: object) -> bool:
         return self.raw == other.raw if isinstance(other, Record) and type(other) is type(self) else NotImplemented

@@ -22,6 +22,10 @@ class Window:
     calls: int
     seconds: float
 
+    def __post_init__(self) -> None:
+        if self.calls < 1 or self.seconds <= 0:
+            raise ValueError(f"a window holds at least one call, in some time, not {self.calls} in {self.seconds} s")
+
 
 class RateLimit:
     """Hands out turns such that no window ever holds more calls than it may.

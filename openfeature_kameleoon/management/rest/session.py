@@ -6,31 +6,29 @@ idempotent ones after 502 to 504 and lost connections, and once, with a renewed 
 
 from __future__ import annotations
 
-import base64
 import json as json_codec
 import logging
 import random
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import IO, Any, Protocol
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
-from requests.structures import CaseInsensitiveDict
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...errors import ConfigException
-from ...settings import MASK, Secret
+from ...settings import Secret
 from ...transport.failures import FOREIGN, failure_of, was_sent
 from ...transport.foreign_text import printable
 from ...transport.retry import retry_after
+from .authentication import Authentication, Bearing, exchange_of
 from .errors import AnswerMalformed, ApiError, ApiUnreachable, Exchange, OutcomeUnknown, error_for
 from .limits import RateLimit
 
-__all__ = ["ANONYMOUS", "Authentication", "FixedCredential", "Query", "Rest", "Retries", "Session", "Wait", "base_url"]
+__all__ = ["Query", "Rest", "Retries", "Session", "Wait", "base_url"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,50 +51,6 @@ class Wait(Protocol):
 
     def __call__(self, seconds: float, /) -> object:
         """Come back after so many seconds."""
-
-
-class Authentication(Protocol):
-    """Where a request's credential comes from."""
-
-    def header(self) -> tuple[str, Secret] | None:
-        """Name and value of the header that carries it, or ``None``. May ask a token server, and raise ``ApiError``."""
-
-    def renew(self, refused: Secret) -> bool:
-        """Whether there is another one to try with, now that the API has refused this value (401)."""
-
-
-class FixedCredential:
-    """A credential that never changes, in a header of the vendor's choice."""
-
-    __slots__ = ("_name", "_value")
-
-    def __init__(self, name: str, value: Secret) -> None:
-        self._name = name
-        self._value = value
-
-    def header(self) -> tuple[str, Secret]:
-        """The header as it was given."""
-        return self._name, self._value
-
-    def renew(self, refused: Secret) -> bool:
-        """There is no other."""
-        return False
-
-
-class Anonymous:
-    """No credential at all."""
-
-    __slots__ = ()
-
-    def header(self) -> None:
-        """None."""
-
-    def renew(self, refused: Secret) -> bool:
-        """There is none."""
-        return False
-
-
-ANONYMOUS = Anonymous()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +176,7 @@ class Rest:
 
     def malformed(self, answer: requests.Response, problem: str) -> ApiError:
         """What to raise of an answer that is JSON, and not what it ought to be."""
-        return self._error(AnswerMalformed, _exchange(answer), problem)
+        return self._error(AnswerMalformed, exchange_of(answer), problem)
 
     def _address(self, path: str, query: Query) -> str:
         url = path if path.startswith(("https://", "http://")) else f"{self.url}/{path.lstrip('/')}"
@@ -245,7 +199,7 @@ class Rest:
                 call.url,
                 headers=dict(call.headers),
                 data=call.body,
-                auth=_Credential(credential),
+                auth=Bearing(credential),
                 timeout=self._timeout,
                 allow_redirects=False,  # a redirect would turn a write into a read, and take the credential along
             )
@@ -263,7 +217,7 @@ class Rest:
         if 200 <= answer.status_code < 300:
             return answer
         problem = "a redirect, which is not followed; is the base URL right?" if answer.is_redirect else ""
-        exchange = _exchange(answer, call.method, call.url, call.secrets)
+        exchange = exchange_of(answer, call.method, call.url, call.secrets)
         raise self._error(error_for(answer.status_code), exchange, problem)
 
     def _error(
@@ -326,25 +280,6 @@ class _Call:
         return self.is_read or self.method in IDEMPOTENT
 
 
-class _Carried(str):
-    """The value of a header that carries a credential, as it lies in a request: known again when it is answered."""
-
-    __slots__ = ()
-
-
-class _Credential(requests.auth.AuthBase):
-    """Sets the credential's header last; with none it keeps ``requests`` from taking one out of ~/.netrc."""
-
-    def __init__(self, header: tuple[str, Secret] | None) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._header is not None:
-            name, value = self._header
-            request.headers[name] = _Carried(value.reveal())
-        return request
-
-
 def base_url(url: str) -> str:
     """A base URL without its last slash; raises ``ConfigException`` unless it is HTTPS or on this machine."""
     try:
@@ -360,42 +295,6 @@ def base_url(url: str) -> str:
             " by https:// alone, save to this machine itself"
         )
     return url.rstrip("/")
-
-
-def _exchange(answer: requests.Response, method: str = "", url: str = "", secrets: Sequence[Secret] = ()) -> Exchange:
-    """What came of a request. A server that repeats the credential must not bring it into messages and logs."""
-    request = answer.request
-    carried = [value for value in request.headers.values() if isinstance(value, _Carried)]
-    hidden = _spellings([*carried, *(secret.reveal() for secret in secrets)])
-
-    def masked(text: str) -> str:
-        for secret in hidden:
-            text = text.replace(secret, MASK)
-        return text
-
-    headers = CaseInsensitiveDict({name: masked(value) for name, value in answer.headers.items()})
-    return Exchange(
-        method or request.method or "", url or answer.url, answer.status_code, masked(_body(answer)), headers
-    )
-
-
-def _spellings(carried: Iterable[str]) -> list[str]:
-    """How a credential may come back: whole, without its scheme, of Basic the password; encoded too. Longest first."""
-    found: set[str] = set()
-    for value in carried:
-        scheme, _, token = value.rpartition(" ")
-        found |= {value, token}
-        if scheme == "Basic":
-            with suppress(ValueError):  # the caller's own, and no base64
-                found.add(base64.b64decode(token).decode().partition(":")[2])
-    return sorted({form for text in found for form in (text, quote_plus(text)) if form}, key=len, reverse=True)
-
-
-def _body(answer: requests.Response) -> str:
-    try:
-        return answer.content.decode()
-    except UnicodeDecodeError:  # as the headers have it; JSON is UTF-8 whatever they say or leave out
-        return answer.text
 
 
 def _text(value: object) -> str:

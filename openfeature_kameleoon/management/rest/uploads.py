@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import requests
 
+from .authentication import ANONYMOUS
 from .errors import ApiError, Exchange
 from .paging import Progress
-from .session import ANONYMOUS, Rest
+from .session import Rest
 
 __all__ = ["Presigned", "Response", "Upload", "put_file"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ...clock import SYSTEM_CLOCK, Clock
 from ...settings import Secret
-from ..rest.session import FixedCredential, Rest, Retries, Wait
+from ..rest.authentication import FixedCredential
+from ..rest.session import Rest, Retries, Wait
 from .client import HarnessClient, SplitClient
 from .exceptions import HARNESS_ERRORS, SPLIT_ERRORS, InsufficientConfigArgumentsException
 

@@ -18,6 +18,7 @@ __all__ = [
     "ResourceGroup",
     "Role",
     "RoleAssignment",
+    "ScopedRecord",
     "ServiceAccount",
     "Token",
 ]
@@ -35,7 +36,15 @@ class HarnessRecord(SplitRecord):
         return {one.wire: plain(self.raw.get(one.wire)) for one in self.fields.values()}
 
 
-class Token(HarnessRecord):
+class ScopedRecord(HarnessRecord):
+    """An object that tells its account, organisation and project."""
+
+    account_identifier = field(str)
+    org_identifier = field(str)
+    project_identifier = field(str)
+
+
+class Token(ScopedRecord):
     """A token of an API key; its secret is told once, by ``create`` and ``rotate``."""
 
     id = field(str, wire="identifier")
@@ -45,9 +54,6 @@ class Token(HarnessRecord):
     valid_to = field(int)
     scheduled_expire_time = field(int)
     valid = field(bool)
-    account_identifier = field(str)
-    project_identifier = field(str)
-    org_identifier = field(str)
     api_key_identifier = field(str)
     parent_identifier = field(str)
     api_key_type = field(str, values="USER SERVICE_ACCOUNT")
@@ -57,7 +63,7 @@ class Token(HarnessRecord):
     ssh_key_usage = maybe(list)
 
 
-class HarnessApiKey(HarnessRecord):
+class HarnessApiKey(ScopedRecord):
     """An API key, which has tokens."""
 
     id = field(str, wire="identifier")
@@ -68,13 +74,10 @@ class HarnessApiKey(HarnessRecord):
     api_key_type = field(str, values="USER SERVICE_ACCOUNT")
     parent_identifier = field(str)
     default_time_to_expire_token = field(int)
-    account_identifier = field(str)
-    project_identifier = field(str)
-    org_identifier = field(str)
     governance_metadata = maybe(dict)
 
 
-class ServiceAccount(HarnessRecord):
+class ServiceAccount(ScopedRecord):
     """A machine with an account."""
 
     id = field(str, wire="identifier")
@@ -83,9 +86,6 @@ class ServiceAccount(HarnessRecord):
     email = field(str)
     description = field(str)
     tags = maybe(dict)
-    account_identifier = field(str)
-    org_identifier = field(str)
-    project_identifier = field(str)
     extendable = field(bool)
 
 
@@ -102,28 +102,22 @@ class HarnessUser(HarnessRecord):
     two_factor_authentication_enabled = field(bool)
 
 
-class HarnessInvite(HarnessRecord):
+class HarnessInvite(ScopedRecord):
     """Somebody who has not accepted yet."""
 
     id = field(str)
     name = field(str)
     email = field(str)
-    account_identifier = field(str)
-    org_identifier = field(str)
-    project_identifier = field(str)
     role_bindings = maybe(list)
     user_groups = maybe(list)
     invite_type = field(str)
     approved = field(bool)
 
 
-class HarnessGroup(HarnessRecord):
+class HarnessGroup(ScopedRecord):
     """Users who may do the same."""
 
     id = field(str, wire="identifier")
-    account_identifier = field(str)
-    org_identifier = field(str)
-    project_identifier = field(str)
     identifier = field(str)
     name = field(str)
     users = maybe(list)
@@ -151,13 +145,10 @@ class Role(HarnessRecord):
     description = field(str)
 
 
-class ResourceGroup(HarnessRecord):
+class ResourceGroup(ScopedRecord):
     """What a role is about."""
 
     id = field(str, wire="identifier")
-    account_identifier = field(str)
-    org_identifier = field(str)
-    project_identifier = field(str)
     identifier = field(str)
     name = field(str)
     color = field(str)
