@@ -7,9 +7,8 @@ nothing is reported unless the caller passes ``remember``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -19,37 +18,10 @@ from ..visitors.visitor import Visitor
 from .bucketing import hash_string, place, slot
 from .decision import NO_CONSENT, Remember
 from .evaluation import DELIVERY, CompiledFlag, CompiledRule, Evaluation, hashing_code
+from .story import Step, Teller, as_tree, on_one_line
 from .targeting import Leaf, Node, Tree
 
 __all__ = ["Explanation", "Step", "explain", "walk"]
-
-
-AGAINST = ("does not", "not ", "matches nobody", "none", "blocked", "no rule", "the flag is off")
-"""How outcomes begin that are a no."""
-
-
-@dataclass(slots=True)
-class Step:
-    """One thing that was looked at: its name, what came of it, the facts seen, and the steps inside it."""
-
-    name: str
-    outcome: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-
-    @property
-    def is_against(self) -> bool:
-        """Whether the outcome is a no."""
-        return self.outcome.startswith(AGAINST)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The step as plain data, for JSON."""
-        return {
-            "name": self.name,
-            "outcome": self.outcome,
-            "facts": self.facts,
-            "steps": [step.as_dict() for step in self.steps],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +48,8 @@ class Explanation:
     def as_text(self) -> str:
         """The explanation as an indented tree."""
         evaluation = self.evaluation
-        flag, visitor, variation = map(_on_one_line, (self.flag_key, self.visitor_code, evaluation.variation_key))
-        return "\n".join([f"{flag} for {visitor}: {variation} ({evaluation.reason})", *_lines(self.steps, "")])
-
-
-def _lines(steps: list[Step], indent: str) -> Iterator[str]:
-    for step in steps:
-        is_last = step is steps[-1]
-        facts = ", ".join(f"{name} {value!r}" for name, value in step.facts.items() if value is not None)
-        told = f"{_on_one_line(step.name)}: {_on_one_line(step.outcome)}"
-        yield f"{indent}{'└─' if is_last else '├─'} {told}{f' ({facts})' if facts else ''}"
-        yield from _lines(step.steps, indent + ("   " if is_last else "│  "))
-
-
-def _on_one_line(text: str) -> str:
-    """Foreign text without control characters, which would reach a terminal."""
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
-class Teller:
-    """Collects the steps of one decision."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def tell(self, name: str, outcome: str, /, **facts: Any) -> None:
-        """Add a step."""
-        self.steps.append(Step(name, outcome, facts))
-
-    @contextmanager
-    def inside(self, name: str, /, **facts: Any) -> Iterator[Step]:
-        """Add a step whose outcome comes of the steps told meanwhile."""
-        step = Step(name, "", facts)
-        self.steps.append(step)
-        outer, self.steps = self.steps, step.steps
-        try:
-            yield step
-        finally:
-            self.steps = outer
+        flag, visitor, variation = map(on_one_line, (self.flag_key, self.visitor_code, evaluation.variation_key))
+        return as_tree(f"{flag} for {visitor}: {variation} ({evaluation.reason})", self.steps)
 
 
 def explain(flag: CompiledFlag, visitor: Visitor) -> Explanation:

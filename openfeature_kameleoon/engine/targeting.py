@@ -13,6 +13,7 @@ from itertools import groupby
 from ..datafile.model import ConditionGroup, ConditionsData, Raw
 from ..visitors.visitor import Visitor
 from .conditions import CONDITIONS
+from .joined import all_of, any_of
 from .matching import Test
 from .scope import Condition, Getter, Scope, UnusableCondition
 
@@ -169,8 +170,9 @@ def predicate(tree: Tree) -> Predicate | None:
         return predicate(tree.right)
     parts = [predicate(part) for part in _operands(tree, tree.is_or)]
     if tree.is_or:
-        return None if None in parts else _any_of([part for part in parts if part])
-    return _all_of([part for part in parts if part])
+        return None if None in parts else any_of([part for part in parts if part])
+    narrowing = [part for part in parts if part]
+    return all_of(narrowing) if narrowing else None
 
 
 def _operands(tree: Tree, is_or: bool) -> list[Tree]:
@@ -189,36 +191,3 @@ def _leaf_predicate(leaf: Leaf) -> Predicate:
     if index is not None:  # the condition that data files have most of: one call less
         return lambda visitor: accepts(visitor.custom_data.get(index))
     return lambda visitor: accepts(sees(visitor))
-
-
-def _all_of(parts: Sequence[Predicate]) -> Predicate | None:
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    if len(parts) == 2:
-        first, second = parts
-        return lambda visitor: first(visitor) and second(visitor)
-    if len(parts) == 3:
-        first, second, third = parts
-        return lambda visitor: first(visitor) and second(visitor) and third(visitor)
-
-    def every(visitor: Visitor) -> bool:
-        for part in parts:  # noqa: SIM110  # all() would build a generator per visitor
-            if not part(visitor):
-                return False
-        return True
-
-    return every
-
-
-def _any_of(parts: Sequence[Predicate]) -> Predicate:
-    if len(parts) == 2:
-        first, second = parts
-        return lambda visitor: first(visitor) or second(visitor)
-
-    def some(visitor: Visitor) -> bool:
-        for part in parts:  # noqa: SIM110  # any() would build a generator per visitor
-            if part(visitor):
-                return True
-        return False
-
-    return some

@@ -16,6 +16,7 @@ from ..datafile.model import OFF
 from ..errors import FeatureMalformed, FeatureVariableNotFound, VariableTypeMismatch
 
 __all__ = [
+    "TYPE_NAMES",
     "Variable",
     "Variation",
     "as_boolean",
@@ -192,7 +193,7 @@ def _no_value(variation: Variation, variable: Variable | None, key: str | None, 
 def _name(value: object) -> str:
     if isinstance(value, float) and not value.is_integer():
         return "a number with a fraction"
-    return _NAMES.get(type(value), "no value")
+    return TYPE_NAMES.get(type(value), "no value")
 
 
 _AS: Mapping[str, Callable[[Variation, str | None], Any]] = {
@@ -203,7 +204,7 @@ _AS: Mapping[str, Callable[[Variation, str | None], Any]] = {
     "object": as_object,
 }
 
-_NAMES: Mapping[type, str] = {
+TYPE_NAMES: Mapping[type, str] = {
     bool: "a boolean",
     int: "an integer",
     float: "a number",
