@@ -26,7 +26,7 @@ TESTS = CHECKOUT / "tests"
 
 LAYERS = (
     ("cli", "otel", "server", "web", "testing"),
-    ("__init__", "provider", "flagship.__init__", "flagship.provider"),
+    ("__init__", "provider", "providing", "flagship.__init__", "flagship.provider"),
     (
         *("client", "aliases", "context", "evaluator", "experiments", "following", "views"),
         *("reporting", "status", "remote_data", "factory", "visiting", "visitor_codes"),
@@ -39,6 +39,8 @@ LAYERS = (
         *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
         *("datafile.live", "datafile.polling", "datafile.schedule", "datafile.sources", "datafile.streaming"),
         *("flagship.tracking", "flagship.bucketing_file"),
+        *("flagship.known_visitors", "flagship.local_decisions", "flagship.remote_decisions", "flagship.reports"),
+        "flagship.setting_up",
     ),
     ("engine", "engine_tracking_code", "flagship.engine", "flagship.decision_api"),
     (
@@ -54,6 +56,7 @@ LAYERS = (
         *("events", "kameleoon_logger", "off_loop", "outages"),
         *("flagship.api", "flagship.endpoints", "flagship.arguments", "flagship.hits", "flagship.records"),
         *("flagship.errors", "flagship.protocol"),
+        *("flagship.evaluation_context", "flagship.provider_configuration", "flagship.tracked_events"),
     ),
 )
 """Who may import whom, top to bottom: one's own layer and those below. A folder's name covers all in it."""
@@ -68,7 +71,7 @@ ALONE = {
     "starlette": ("server",),
     "uvicorn": ("server",),
     "mmh3": ("flagship.engine.allocation",),
-    "openfeature": ("provider", "context", "flagship.provider", *ABOVE_THE_PROVIDER),
+    "openfeature": ("provider", "providing", "context", "flagship.provider", *ABOVE_THE_PROVIDER),
     f"{PACKAGE}.management": ("management", "migration", *ABOVE_THE_PROVIDER),
     f"{PACKAGE}.flagship": ("flagship", *ABOVE_THE_PROVIDER),
 }

@@ -13,7 +13,7 @@ from ..protocol import SDK_NAME, SDK_VERSION
 from ..transport.answers import is_json
 from ..transport.attempts import RequestType
 from ..transport.foreign_text import printable
-from ..transport.http import Http, Response
+from ..transport.http import Headers, Http, Response
 from ..transport.retry import Backoff, is_retryable, retry_after
 from ..transport.urls import Endpoints
 from .freshness import Manner
@@ -23,10 +23,12 @@ __all__ = ["PollingSource"]
 
 REFUSED = {
     401: "the server does not accept this client",
-    403: "the server denies access; check the site code and the environment",
-    404: "the server knows no such data file; check the site code and the environment",
+    403: "the server denies access; check {names}",
+    404: "the server knows no such data file; check {names}",
 }
 """Statuses that no retry mends: somebody has to look at the settings."""
+
+SDK_HEADERS = {"X-Kameleoon-SDK-Type": SDK_NAME, "X-Kameleoon-SDK-Version": SDK_VERSION}
 
 LONGEST_RETRY_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
@@ -39,7 +41,9 @@ class PollingSource:
 
     Looks every ``interval`` seconds, give or take a tenth; a tenth as often while a stream tells of changes. After a
     failure it looks sooner, at random moments further and further apart but within a minute; after a refusal (401,
-    403, 404) every 2.5 to 5 minutes. A ``url`` is used as it is, instead of the site's own.
+    403, 404) every 2.5 to 5 minutes. An infinite interval means once, when that succeeds. A ``url`` is used as it is,
+    instead of the site's own; ``headers`` stand in place of those that name Kameleoon's SDK. ``names`` are what a
+    refusal tells somebody to check.
     """
 
     def __init__(
@@ -48,6 +52,8 @@ class PollingSource:
         site_code: str,
         *,
         url: str | None = None,
+        headers: Headers | None = None,
+        names: str = "the site code and the environment",
         environment: str = "",
         endpoints: Endpoints | None = None,
         interval: float = 3600.0,
@@ -61,6 +67,8 @@ class PollingSource:
         )
         self._http = http
         self._url = url
+        self._headers = SDK_HEADERS if headers is None else headers
+        self._names = names
         self._site_code = site_code
         self._environment = environment
         self._endpoints = endpoints or Endpoints()
@@ -129,7 +137,7 @@ class PollingSource:
         self._http.close()
 
     def _ask(self, timeout: float, timestamp: int | None) -> Fetched | NotModified:
-        headers = {"X-Kameleoon-SDK-Type": SDK_NAME, "X-Kameleoon-SDK-Version": SDK_VERSION}
+        headers = dict(self._headers)
         if self._last_modified:
             headers["If-Modified-Since"] = self._last_modified
         url = self._url or self._endpoints.configuration_url(
@@ -156,7 +164,7 @@ class PollingSource:
         now = self._clock.time()
         self._asked_to_wait = retry_after(answer.headers, now=now, most=LONGEST_RETRY_AFTER_SECONDS)
         self._is_refused = answer.status in REFUSED
-        reason = REFUSED.get(answer.status, "that is no data file")
+        reason = REFUSED.get(answer.status, "that is no data file").format(names=self._names)
         return RequestFailed(
             f"the data file's server answered {answer.status}: {reason}",
             status=answer.status,

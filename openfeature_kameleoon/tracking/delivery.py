@@ -73,18 +73,24 @@ class Delivery:
     """Sends batches that were taken from an outbox, and settles every one of them.
 
     ``post(body)`` sends and raises ``RequestFailed``. Given ``way_of``, events of visitors with another way by their
-    code go in another request: ``post(body, way=...)``. ``requests`` and ``retried`` count requests, and events of
-    requests that failed.
+    code go in another request: ``post(body, way=...)``. ``judge`` says what a status means, where that is not what
+    Kameleoon's server means by it. ``requests`` and ``retried`` count requests, and events of requests that failed.
     """
 
     def __init__(
-        self, outbox: Outbox, post: Callable[..., Answer], *, way_of: Callable[[str], str] | None = None
+        self,
+        outbox: Outbox,
+        post: Callable[..., Answer],
+        *,
+        way_of: Callable[[str], str] | None = None,
+        judge: Callable[[int], Verdict] = verdict,
     ) -> None:
         self.requests = 0
         self.retried = 0
         self._outbox = outbox
         self._post = post
         self._way_of = way_of
+        self._judge = judge
 
     def deliver(self, batches: list[Batch]) -> Outcome:
         """Send these, in as many requests as it takes; what the server does not take for now waits again.
@@ -138,7 +144,7 @@ class Delivery:
         except RequestFailed as failure:
             self.retried += len(lines)
             return Verdict.LATER, Outcome(failure.message)
-        judged = verdict(answer.status)
+        judged = self._judge(answer.status)
         if judged is Verdict.TAKEN:
             return judged, Outcome()
         self.retried += len(lines)

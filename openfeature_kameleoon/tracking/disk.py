@@ -19,7 +19,7 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..forking import pause_while_forking, renew_after_fork
 from .event_file import Entry, Row
 from .events import Line, Report, block, lines_of
-from .outbox import Batch, MemoryOutbox, OutboxStatus
+from .outbox import WITHDRAWN, Batch, MemoryOutbox, OutboxStatus
 from .shelf import SLICE, Shelf
 from .shelves import TROUBLE, Accounts, Shelves
 from .spool import Spool
@@ -154,7 +154,11 @@ class DiskOutbox:
         with self._taking:
             for shelf, parts in self._sorted_out(batches, self._release_in_memory):
                 for visitor_code, ids in parts:
-                    shelf.give_back(visitor_code, ids)
+                    gone = shelf.forgotten(ids)
+                    if gone:
+                        self._drop(shelf, gone, WITHDRAWN)
+                    if len(gone) < len(ids):
+                        shelf.give_back(visitor_code, shelf.under_way(ids))
 
     def drop(self, batches: Iterable[Batch], reason: str) -> None:
         """Move these to the table ``dead`` of their file, where the latest can be looked at."""
@@ -173,9 +177,18 @@ class DiskOutbox:
         with self._taking:
             self._look_after()
             for shelf in self._shelves.all():
-                self._expire(shelf, horizon)
+                self._drop_slices(shelf, lambda some: some.older_than(horizon), "expired")
             with self._lock:
                 self._memory.expire(seconds)
+
+    def forget(self, is_theirs: Callable[[str], bool]) -> None:
+        """Drop what waits of such visitors, here or left by processes that are gone; reads all that waits."""
+        with self._taking:
+            self._look_after()
+            for shelf in self._shelves.all():
+                self._drop_slices(shelf, lambda some: some.of_visitors(is_theirs), WITHDRAWN)
+            with self._lock:
+                self._memory.forget(is_theirs)
 
     # The life cycle ---------------------------------------------------------------------------------------------------
 
@@ -335,11 +348,11 @@ class DiskOutbox:
         if self._shelves.is_clean(shelf):
             self._shelves.discard_if_done(shelf)
 
-    def _expire(self, shelf: Shelf, horizon: float) -> None:
+    def _drop_slices(self, shelf: Shelf, slices: Callable[[Shelf], Iterable[list[int]]], reason: str) -> None:
         if self._shelves.is_clean(shelf):
             with self._shelves.reading(shelf):
-                for ids in shelf.older_than(horizon):
-                    self._drop(shelf, ids, "expired")
+                for ids in slices(shelf):
+                    self._drop(shelf, ids, reason)
                     if shelf not in self._shelves.all():  # it was the last, or the file is damaged
                         break
 

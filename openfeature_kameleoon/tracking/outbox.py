@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain, groupby, islice
+from math import inf
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -18,17 +19,21 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..forking import renew_after_fork
 from .events import Report, block, lines_of
 
-__all__ = ["Batch", "MemoryOutbox", "Outbox", "OutboxStatus"]
+__all__ = ["WITHDRAWN", "Batch", "MemoryOutbox", "Outbox", "OutboxStatus"]
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_CAPACITY = 100_000
 
+WITHDRAWN = "withdrawn"
+"""Why that was dropped which somebody wants told no more."""
+
 
 class OutboxStatus(NamedTuple):
     """Numbers of events. At every moment ``accepted == delivered + pending + sum(dropped.values())``.
 
-    ``dropped`` is by reason: ``queue_full``, ``expired``, ``too_large``, ``rejected``, ``invalid``, ``disk_full``.
+    ``dropped`` is by reason: ``queue_full``, ``expired``, ``too_large``, ``rejected``, ``invalid``, ``disk_full``, and
+    ``withdrawn`` for what nobody misses.
     """
 
     accepted: int
@@ -75,6 +80,12 @@ class Outbox(Protocol):
     def expire(self, seconds: float) -> None:
         """Give up what has waited so long."""
 
+    def forget(self, is_theirs: Callable[[str], bool]) -> None:
+        """Give up all that waits of visitors with such codes, as ``WITHDRAWN``; any thread may call.
+
+        What is under way may arrive, but does not wait again.
+        """
+
     def status(self) -> OutboxStatus:
         """How many events came in and what became of them."""
 
@@ -101,8 +112,9 @@ class MemoryOutbox:
     def _begin(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may evaluate flags in the middle of a put
         self._waiting: OrderedDict[str, list[Report]] = OrderedDict()
-        self._accepted = self._delivered = self._pending = 0
+        self._accepted = self._delivered = self._pending = self._under_way = 0
         self._dropped: Counter[str] = Counter(queue_full=0)
+        self._forgotten: list[tuple[float, Callable[[str], bool]]] = []
 
     def renew(self) -> None:
         """In a forked child: the lock is new, and what is pending stays the parent's to deliver."""
@@ -137,6 +149,7 @@ class MemoryOutbox:
             while self._waiting and left > 0:
                 taken.append(self._waiting.popitem(last=False))
                 left -= _events(taken[-1][1])
+            self._under_way += most - left
         return [batch for code, reports in taken if (batch := self._written(code, reports)) is not None]
 
     def delivered(self, batches: Iterable[Batch]) -> None:
@@ -145,18 +158,27 @@ class MemoryOutbox:
         with self._lock:
             self._delivered += count
             self._pending -= count
+            self._came_back(count)
 
     def release(self, batches: Iterable[Batch]) -> None:
         """Put these back in front, before what has come of the same visitors since."""
         with self._lock:
+            count = 0
             for batch in reversed(list(batches)):
                 reports: list[Report] = batch.key  # type: ignore[assignment]  # this outbox made it
+                count += len(batch.lines)
+                if self._forgotten and not (reports := self._wanted_still(batch.visitor_code, reports)):
+                    continue
                 self._waiting[batch.visitor_code] = reports + self._waiting.pop(batch.visitor_code, [])
                 self._waiting.move_to_end(batch.visitor_code, last=False)
+            self._came_back(count)
 
     def drop(self, batches: Iterable[Batch], reason: str) -> None:
         """Forget these, counted under a reason."""
-        self._drop(sum(len(batch.lines) for batch in batches), reason)
+        count = sum(len(batch.lines) for batch in batches)
+        with self._lock:
+            self._drop(count, reason)
+            self._came_back(count)
 
     def expire(self, seconds: float) -> None:
         """Drop what has waited so long."""
@@ -168,6 +190,14 @@ class MemoryOutbox:
                     break
                 del self._waiting[code]
                 self._drop(_events(reports), "expired")
+
+    def forget(self, is_theirs: Callable[[str], bool]) -> None:
+        """Drop what waits of such visitors, and what of theirs is under way if it should come back."""
+        with self._lock:
+            for code in [code for code in self._waiting if is_theirs(code)]:
+                self._drop(_events(self._waiting.pop(code)), WITHDRAWN)
+            if self._under_way:
+                self._forgotten.append((self._monotonic(), is_theirs))
 
     def status(self) -> OutboxStatus:
         """The numbers of this moment."""
@@ -196,9 +226,24 @@ class MemoryOutbox:
             lines = [line for report in reports for line in lines_of(report)]
         except Exception as error:  # foreign data that no check foresaw: it costs only its visitor's batch
             _log.warning("events that cannot be written are dropped: %s", type(error).__name__)
-            self._drop(_events(reports), "invalid")
+            with self._lock:
+                self._drop(_events(reports), "invalid")
+                self._came_back(_events(reports))
             return None
         return Batch(code, block(lines, reports[-1].user_agent), reports)
+
+    def _came_back(self, count: int) -> None:
+        """So many events are under way no more, whatever became of them."""
+        self._under_way -= count
+        if not self._under_way:
+            self._forgotten.clear()
+
+    def _wanted_still(self, code: str, reports: list[Report]) -> list[Report]:
+        """Drop those of a visitor's reports that somebody wanted forgotten while they were under way."""
+        since = max((moment for moment, is_theirs in self._forgotten if is_theirs(code)), default=-inf)
+        wanted = [report for report in reports if report.time > since]
+        self._drop(_events(reports) - _events(wanted), WITHDRAWN)
+        return wanted
 
     def _make_room(self) -> None:
         while self._pending > self._capacity and self._waiting:
@@ -217,6 +262,8 @@ class MemoryOutbox:
                 self._pending -= count
 
     def _drop(self, count: int, reason: str) -> None:
+        if not count:
+            return
         with self._lock:
             self._dropped[reason] += count
             self._pending -= count

@@ -10,7 +10,8 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from random import Random
 
@@ -22,10 +23,10 @@ from ..ending import AtEnd
 from ..forking import notice_fork, renew_after_fork, resume_after_fork, threads_must_wait
 from ..transport.foreign_text import printable
 from ..transport.retry import Backoff, retry_after
-from .delivery import MOST_CHARACTERS, Answer, Delivery, Outcome
-from .outbox import Batch, Outbox
+from .delivery import MOST_CHARACTERS, Answer, Delivery, Outcome, Verdict, verdict
+from .outbox import WITHDRAWN, Batch, Outbox
 
-__all__ = ["Sender", "SenderStatus"]
+__all__ = ["Sender", "SenderStatus", "flush_all", "stop_all"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ SAME_DROP_SECONDS = 60.0
 
 DRAIN_SECONDS = 0.01
 """Before the next try at the end where something waits that could not be taken, as on a disk that fails."""
+
+LONGEST_DRAIN_PAUSE_SECONDS = 1.0
+"""The same while the server fails: who sends every minute has not one to wait at the end."""
 
 
 class SenderStatus(msgspec.Struct, frozen=True):
@@ -77,7 +81,9 @@ class Sender:
 
     ``post(body, timeout)`` sends and raises ``RequestFailed``, with ``way_of`` as in ``Delivery``; ``abort()`` ends a
     request that hangs; ``collect()`` puts in, before the end, what nobody has reported yet. An event that was not
-    delivered after ``maximum_age`` seconds is dropped.
+    delivered after ``maximum_age`` seconds is dropped. One request carries at most ``most_events``, and
+    ``most_characters``, beyond which the last visitor may go unless that ``is_exact``. ``name`` is the thread's;
+    ``judge`` is as in ``Delivery``.
     """
 
     def __init__(
@@ -88,10 +94,15 @@ class Sender:
         collect: Callable[[], None] = lambda: None,
         *,
         way_of: Callable[[str], str] | None = None,
+        judge: Callable[[int], Verdict] = verdict,
         interval: float = 1.0,
         timeout: float = 10.0,
         shutdown_timeout: float = 2.0,
         maximum_age: float = 86_400.0,
+        most_events: int = MOST_EVENTS,
+        most_characters: int = MOST_CHARACTERS,
+        is_exact: bool = False,
+        name: str = "kameleoon-sender",
         threads: bool = True,
         clock: Clock = SYSTEM_CLOCK,
         random: Random | None = None,
@@ -108,11 +119,14 @@ class Sender:
         self._clock = clock
         self._random = random or Random()
         self._backoff = Backoff(self._random)
-        self._way_of = way_of
-        self._delivery = Delivery(outbox, self._send, way_of=way_of)
-        self._most = MOST_EVENTS
+        self._deliveries = partial(Delivery, outbox, self._send, way_of=way_of, judge=judge)
+        self._delivery = self._deliveries()
+        self._most = self._most_events = most_events
+        self._most_characters = most_characters
+        self._is_exact = is_exact
+        self._name = name
         self._next = 0.0
-        self._is_asked = False
+        self._is_asked = self._is_held = False
         self._failing_since = inf
         self._last_error = ""
         self._told_dropped: dict[str, int] = {}
@@ -152,23 +166,39 @@ class Sender:
             self._round(self._clock.monotonic() + (self._timeout if timeout is None else timeout))
         else:
             asked = self._rounds_begun
-            self._is_asked = True
-            run.wake.set()
+            self._ask()
             if timeout is not None:
                 with self._rounds:
-                    self._rounds.wait_for(lambda: run.end < inf or self._is_empty_since(asked), timeout)
+                    self._rounds.wait_for(lambda: self._is_flushed(run, asked), timeout)
         return not self._outbox.status().pending
 
-    def _is_empty_since(self, asked: int) -> bool:
-        """Whether nothing waits, after a round that looked for what processes that are gone have left."""
+    def hurry(self) -> None:
+        """Send as soon as the thread can, save in an outage, which has its own times. Waits for nothing."""
+        if not self._last_error:
+            self._ask()
+
+    def hold(self, is_held: bool) -> None:
+        """Send nothing until told otherwise, at the end neither; what comes in waits."""
+        self._is_held = is_held
+        self._ask()
+        with self._rounds:
+            self._rounds.notify_all()
+
+    def _ask(self) -> None:
+        run = self._run
+        if run is not None and run.thread is not None:
+            self._is_asked = True
+            run.wake.set()
+
+    def _is_flushed(self, run: _Run, asked: int) -> bool:
+        """Whether nothing waits, after a round that looked for what processes that are gone left, or ever will."""
+        if run.end < inf or self._is_held:
+            return True
         return self._rounds_ended > asked and not self._outbox.status().pending
 
     def stop(self, timeout: float | None = None) -> None:
         """Send what waits, for ``timeout`` seconds at most (the configured shutdown time-out), and end the thread."""
-        seconds = self._shutdown_timeout if timeout is None else timeout
-        run = self._ask_to_end(seconds)
-        if run is not None:
-            self._end(run, self._clock.monotonic() + seconds)
+        stop_all([self], timeout)
 
     def status(self) -> SenderStatus:
         """How sending goes, and went so far."""
@@ -180,7 +210,7 @@ class Sender:
         """In a forked child: what waits is the parent's to deliver, and so is what became of it so far."""
         self._begin()
         self._random.seed()
-        self._delivery = Delivery(self._outbox, self._send, way_of=self._way_of)
+        self._delivery = self._deliveries()
         self._backoff.succeeded()
         self._failing_since, self._last_error, self._next, self._is_asked = inf, "", 0.0, False
 
@@ -194,7 +224,7 @@ class Sender:
     # The life cycle -------------------------------------------------------------------------------------------------
 
     def _spawn(self, run: _Run) -> None:
-        run.thread = threading.Thread(target=self._work, args=(run,), name="kameleoon-sender", daemon=True)
+        run.thread = threading.Thread(target=self._work, args=(run,), name=self._name, daemon=True)
         run.thread.start()
 
     def _ask_to_end(self, seconds: float) -> _Run | None:
@@ -219,7 +249,7 @@ class Sender:
             self._rounds.notify_all()
         left = self._outbox.status().pending
         if left:
-            _log.warning("%d events were not delivered before the end; those in tracking_directory wait there", left)
+            _log.warning("%d events were not delivered before the end; those on disk wait there", left)
 
     # The background thread ------------------------------------------------------------------------------------------
 
@@ -234,6 +264,8 @@ class Sender:
 
         Public for simulations on a clock of their own, with ``threads=False``.
         """
+        if self._is_held:
+            return self._interval
         if self._is_asked or self._clock.monotonic() >= self._next:
             self._is_asked = False  # before the round: what comes in the middle of it asks for another one
             try:
@@ -246,14 +278,20 @@ class Sender:
     def _drain(self, run: _Run) -> None:
         """Try until nothing waits or time is up."""
         while self._outbox.status().pending > 0 and (left := run.end - self._clock.monotonic()) > 0:
+            if self._is_held:
+                break
             self._round(run.end)
             if self._outbox.status().pending > 0:
-                pause = self._random.uniform(0.0, self._interval) if self._last_error else DRAIN_SECONDS
+                pause = DRAIN_SECONDS
+                if self._last_error:
+                    pause = self._random.uniform(0.0, min(self._interval, LONGEST_DRAIN_PAUSE_SECONDS))
                 run.wake.clear()
                 run.wake.wait(min(left, pause))
 
     def _round(self, deadline: float) -> None:
         """Send until nothing waits, the server fails or time is up; requests end by the ``deadline``."""
+        if self._is_held:
+            return
         with self._sending:
             self._rounds_begun += 1
             self._deadline = deadline
@@ -278,7 +316,7 @@ class Sender:
         breathe = breathing()
         batches: list[Batch] = []
         characters = events = 0
-        while characters <= MOST_CHARACTERS and events < self._most:
+        while characters <= self._most_characters and events < self._most:
             slice_ = self._outbox.take(min(SLICE_EVENTS, self._most - events))
             if not slice_:
                 break
@@ -286,8 +324,11 @@ class Sender:
             events += sum(len(batch.lines) for batch in slice_)
             characters += sum(map(_characters, slice_))
             breathe()
-        while len(batches) > 1 and characters - _characters(batches[-1]) > MOST_CHARACTERS:
-            characters -= _characters(batches[-1])
+        while len(batches) > 1:
+            last = _characters(batches[-1])
+            if characters - (0 if self._is_exact else last) <= self._most_characters:
+                break
+            characters -= last
             self._outbox.release([batches.pop()])
         return batches
 
@@ -300,7 +341,7 @@ class Sender:
             _log.info("events are delivered again")
         self._backoff.succeeded()
         self._failing_since, self._last_error = inf, ""
-        self._most = min(MOST_EVENTS, self._most * RESUMING)
+        self._most = min(self._most_events, self._most * RESUMING)
 
     def _failed(self, outcome: Outcome) -> None:
         now = self._clock.monotonic()
@@ -324,7 +365,7 @@ class Sender:
         if now - self._told_dropped_at < SAME_DROP_SECONDS or dropped == self._told_dropped:
             return
         lost = {reason: count - self._told_dropped.get(reason, 0) for reason, count in dropped.items()}
-        lost = {reason: count for reason, count in lost.items() if count}
+        lost = {reason: count for reason, count in lost.items() if count and reason != WITHDRAWN}
         if lost:
             _log.warning("events were dropped: %s", ", ".join(f"{count} {reason}" for reason, count in lost.items()))
             self._told_dropped, self._told_dropped_at = dropped, now
@@ -340,15 +381,34 @@ ABORT_SECONDS = 0.1
 _started: weakref.WeakSet[Sender] = weakref.WeakSet()
 
 
-def _stop_all() -> None:
+def flush_all(senders: Sequence[Sender], timeout: float | None = None) -> bool:
+    """``flush`` for several senders at once, within one time-out; whether nothing waits in any."""
+    for sender in senders:
+        sender._ask()  # all of them, before one is waited for
+    end = None if timeout is None else senders[0]._clock.monotonic() + timeout
+    outcomes = [sender.flush(None if end is None else max(0.0, end - sender._clock.monotonic())) for sender in senders]
+    return all(outcomes)
+
+
+def stop_all(senders: Sequence[Sender], timeout: float | None = None) -> None:
+    """``stop`` for several senders at once, within one time-out."""
+    asked = []
+    for sender in senders:
+        seconds = sender._shutdown_timeout if timeout is None else timeout
+        asked.append((sender, sender._ask_to_end(seconds), sender._clock.monotonic() + seconds))
+    for sender, run, deadline in asked:
+        if run is not None:
+            sender._end(run, deadline)
+
+
+def _stop_started() -> None:
     """Send what waits when the program ends: all senders at once, none longer than its shutdown time-out."""
     notice_fork()
-    running: Iterable[Sender] = list(_started)
-    asked = [(sender, sender._ask_to_end(sender._shutdown_timeout)) for sender in running]
+    asked = [(sender, sender._ask_to_end(sender._shutdown_timeout)) for sender in list(_started)]
     for sender, run in asked:
         if run is not None:
             with contextlib.suppress(Exception):  # the interpreter ends; the others are to be sent, too
                 sender._end(run, run.end)
 
 
-_at_end = AtEnd(_stop_all)
+_at_end = AtEnd(_stop_started)

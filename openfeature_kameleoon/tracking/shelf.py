@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .event_file import Entry, EventFile, Front, Row
@@ -48,6 +48,7 @@ class Shelf:
         self._known: OrderedDict[str, int] = OrderedDict()
         self._after = BEFORE_ALL
         self._under_way: set[int] = set()
+        self._forgotten: set[int] = set()
         self._settled: list[int] = []
         self._has_failed = False
 
@@ -82,6 +83,7 @@ class Shelf:
         pending, self.pending = self.pending, 0
         self._known.clear()
         self._under_way.clear()
+        self._forgotten.clear()
         self._settled.clear()
         return pending
 
@@ -112,6 +114,10 @@ class Shelf:
         """Those of these events that were taken, and have not been settled or given back yet."""
         return [number for number in ids if number in self._under_way]
 
+    def forgotten(self, ids: Iterable[int]) -> list[int]:
+        """Those of these events that were taken, and of which nobody wants to hear any more."""
+        return [number for number in ids if number in self._forgotten] if self._forgotten else []
+
     def give_back(self, visitor_code: str, ids: Sequence[int]) -> None:
         """Let these be taken again, before all others."""
         self._under_way.difference_update(ids)
@@ -131,11 +137,24 @@ class Shelf:
                 self._waits_no_more(waiting)
                 yield [event.id for event in waiting]
 
+    def of_visitors(self, is_theirs: Callable[[str], bool]) -> Iterator[list[int]]:
+        """What is of visitors with such codes, a slice at a time; it waits no more, and if under way never again."""
+        after = BEFORE_ALL
+        while front := self.file.front(after, SLICE):
+            after = front[-1].id
+            theirs = [event for event in front if is_theirs(event.visitor_code)]
+            waiting = [event for event in theirs if event.id not in self._under_way]
+            self._forgotten.update(self.under_way(event.id for event in theirs))
+            if waiting:
+                self._waits_no_more(waiting)
+                yield [event.id for event in waiting]
+
     def settle(self, ids: Sequence[int]) -> None:
         """These are accounted for, and to be deleted."""
         with self._lock:
             self.pending -= len(ids)
         self._under_way.difference_update(ids)
+        self._forgotten.difference_update(ids)
         self._settled += ids
 
     def delete_settled(self) -> None:

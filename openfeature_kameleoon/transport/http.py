@@ -67,12 +67,15 @@ class Http:
     A session of the user's own is used as it is: its headers, proxies, certificates, adapters and authentication
     count, and it is never closed. Only our own, or one with a ``DeadlineAdapter``, holds a server that drips headers
     to the time-out; with any other it is per read until the body begins. ``observe`` is told of each request, on the
-    thread that made it.
+    thread that made it. Of our own session so many ``connections`` to a server are kept.
     """
 
-    def __init__(self, session: HttpSession | None = None, *, observe: Observer | None = None) -> None:
+    def __init__(
+        self, session: HttpSession | None = None, *, observe: Observer | None = None, connections: int = 2
+    ) -> None:
         self._is_ours = session is None
-        self._session: Any = session if session is not None else _new_session()
+        self._connections = connections
+        self._session: Any = session if session is not None else _new_session(connections)
         self._exchanges = Exchanges()
         self._observe = observe
         self._has_told_of_observer = False
@@ -143,7 +146,7 @@ class Http:
         """In a forked child: forget every connection and touch none, as the parent still speaks through them."""
         self._exchanges.renew()
         if self._is_ours:
-            self._session = _new_session()
+            self._session = _new_session(self._connections)
             return
         for adapter in getattr(self._session, "adapters", {}).values():
             if isinstance(adapter, requests.adapters.HTTPAdapter):
@@ -232,10 +235,10 @@ class Http:
                 _logger.warning("the observer of requests failed; that is told once", exc_info=error)
 
 
-def _new_session() -> requests.Session:
+def _new_session(connections: int) -> requests.Session:
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, DeadlineAdapter(pool_connections=2, pool_maxsize=2))
+        session.mount(scheme, DeadlineAdapter(pool_connections=2, pool_maxsize=connections))
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))  # nobody's memory
     return session
 

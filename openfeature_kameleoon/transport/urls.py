@@ -16,7 +16,7 @@ from ..protocol import SDK_NAME, SDK_VERSION
 from .encoding import encode_uri
 from .foreign_text import printable
 
-__all__ = ["VISITOR_PARTS", "Endpoints", "network_domain"]
+__all__ = ["VISITOR_PARTS", "Endpoints", "base_url", "network_domain", "url_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -71,12 +71,7 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         for name in ("configuration", "events", "data", "token"):
-            base = getattr(self, name)
-            if not _is_base_url(base):
-                raise ConfigSettingInvalid(
-                    f"the {name} endpoint is no plain URL such as http://127.0.0.1:8000", setting=name
-                )
-            object.__setattr__(self, name, base.rstrip("/"))
+            object.__setattr__(self, name, base_url(getattr(self, name), name))
 
     @classmethod
     def for_domain(cls, domain: str | None) -> Endpoints:
@@ -127,19 +122,19 @@ class Endpoints:
         stamp = "" if timestamp is None else str(timestamp)
         # The specification inserts site codes as they are. Encoding alters no real one and tames a wrong one.
         path = f"/v3/{encode_uri(site_code)}"
-        return _url(self.configuration, path, [("environment", environment), ("ts", stamp)])
+        return url_of(self.configuration, path, [("environment", environment), ("ts", stamp)])
 
     def events_url(self, site_code: str) -> str:
         """Where real-time events come from (1.6)."""
-        return _url(self.events, "/sse", [("siteCode", site_code)])
+        return url_of(self.events, "/sse", [("siteCode", site_code)])
 
     def tracking_url(self, site_code: str) -> str:
         """Where events are reported to (1.7)."""
-        return _url(self.data, "/visit/events", [*_sdk(site_code), ("bodyUa", "true")])
+        return url_of(self.data, "/visit/events", [*_sdk(site_code), ("bodyUa", "true")])
 
     def relayed_tracking_url(self, site_code: str, parameters: Parameters) -> str:
         """The same for events of another SDK, which ``parameters`` name, and if it is of 2.x their visitor (1.7)."""
-        return _url(self.data, "/visit/events", [*parameters, ("siteCode", site_code)])
+        return url_of(self.data, "/visit/events", [*parameters, ("siteCode", site_code)])
 
     def visitor_url(
         self,
@@ -151,7 +146,7 @@ class Endpoints:
         is_unique_identifier: bool = False,
     ) -> str:
         """Where Kameleoon's knowledge of a visitor is; ``parts`` are some of ``VISITOR_PARTS`` (1.8)."""
-        return _url(
+        return url_of(
             self.data,
             "/visit/visitor",
             [
@@ -166,21 +161,31 @@ class Endpoints:
 
     def map_url(self, site_code: str, key: str) -> str:
         """Where the value of a key is, warehouse audiences among them (1.9)."""
-        return _url(self.data, "/map/map", [("siteCode", site_code), ("key", key)])
+        return url_of(self.data, "/map/map", [("siteCode", site_code), ("key", key)])
 
     def token_url(self, site_code: str) -> str:
         """Where an access token is to be had (1.10)."""
-        return _url(self.token, "/oauth/token", _sdk(site_code))
+        return url_of(self.token, "/oauth/token", _sdk(site_code))
 
 
 def _sdk(site_code: str) -> list[tuple[str, str]]:
     return [("sdkName", SDK_NAME), ("sdkVersion", SDK_VERSION), ("siteCode", site_code)]
 
 
-def _url(base: str, path: str, parameters: Parameters) -> str:
-    """A parameter whose value is empty is left out (1.3)."""
+def url_of(base: str, path: str, parameters: Parameters) -> str:
+    """The URL of a path below a base, with a query. A parameter whose value is empty is left out (1.3)."""
     query = "&".join(f"{name}={encode_uri(value)}" for name, value in parameters if value)
     return f"{base}{path}?{query}" if query else base + path
+
+
+def base_url(base: str, name: str) -> str:
+    """A base URL in its plain form, without a slash in the end; ``name`` is whose it is.
+
+    Raises ``ConfigSettingInvalid`` for anything else than an http(s) URL without user, query and fragment.
+    """
+    if not _is_base_url(base):
+        raise ConfigSettingInvalid(f"the {name} endpoint is no plain URL such as http://127.0.0.1:8000", setting=name)
+    return base.rstrip("/")
 
 
 def _is_base_url(base: str) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -533,6 +534,30 @@ def test_a_url_of_ones_own_is_used_as_it_is(http: Http) -> None:
         accepted(source)
 
     assert server.received[0].target == "/flags.json?v=1"
+
+
+def test_another_service_has_its_own_headers_and_its_own_names_for_what_to_check(http: Http) -> None:
+    with ChaosServer(reply(200, DATA, {"Last-Modified": THEN}), reply(404)) as server:
+        source = PollingSource(http, "site1", url=server.url, headers={"X-Own": "1"}, names="the environment id")
+        accepted(source)
+        refused = failing(source)
+
+    assert [request.headers.get("x-own") for request in server.received] == ["1", "1"]
+    assert server.received[1].headers["if-modified-since"] == THEN
+    assert not any(name.startswith("x-kameleoon") for name in server.received[0].headers)
+    assert refused.message.endswith("the server knows no such data file; check the environment id")
+
+
+def test_with_an_infinite_interval_it_is_asked_again_after_failures_alone(http: Http) -> None:
+    with ChaosServer(reply(400), reply(200, DATA)) as server:
+        source = polling(http, server, interval=inf)
+        failing(source)
+        assert waits(source)[1] <= 60.0
+
+        accepted(source)
+
+    assert source.wait_seconds() == inf
+    assert source.manner.stale_after == inf
 
 
 def test_forked_children_draw_other_waits_than_their_parent(http: Http) -> None:

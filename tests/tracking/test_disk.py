@@ -135,6 +135,43 @@ def test_it_knows_of_whom_anything_waits(outbox: Outbox) -> None:
     assert not outbox.has("a")
 
 
+def test_what_waits_of_somebody_is_forgotten_and_comes_back_no_more(outbox: Outbox) -> None:
+    for number, visitor in enumerate("abab"):
+        outbox.put(report(visitor, number, time=float(number)))
+    under_way = outbox.take(1)
+    outbox.put(report("a", 4, time=4.0))
+
+    outbox.forget(lambda code: code == "a")
+
+    assert not outbox.has("a")
+    outbox.release(under_way)
+    assert nonces(outbox.take(10)) == [1, 3]
+    accepted, _, pending, dropped = outbox.status()
+    assert (accepted, pending, dropped["withdrawn"]) == (5, 2, 3)
+
+
+def test_what_comes_of_somebody_who_was_forgotten_is_kept_again(outbox: Outbox) -> None:
+    outbox.put(report("a", 1, time=0.0))
+    under_way = outbox.take(1)
+    outbox.forget(lambda code: code == "a")
+    outbox.put(report("a", 2, time=5_000.0))
+
+    outbox.release(under_way)
+    outbox.release(outbox.take(10))
+
+    assert nonces(outbox.take(10)) == [2]
+
+
+def test_what_is_under_way_of_somebody_who_was_forgotten_may_arrive(outbox: Outbox) -> None:
+    outbox.put(report("a", 1, time=0.0))
+    under_way = outbox.take(1)
+    outbox.forget(lambda code: code == "a")
+
+    outbox.delivered(under_way)
+
+    assert outbox.status() == OutboxStatus(1, 1, 0, NOTHING)
+
+
 def test_an_event_that_cannot_be_written_is_dropped_and_counted(
     outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,6 +197,7 @@ class Conservation(RuleBasedStateMachine):
         self.outbox = self.make(self.folder, self.clock)
         self.count = self.accepted = self.delivered = self.rejected = 0
         self.waiting: dict[int, str] = {}
+        self.unwanted: set[int] = set()
         self.taken: list[Batch] = []
 
     def teardown(self) -> None:
@@ -168,7 +206,8 @@ class Conservation(RuleBasedStateMachine):
     @rule(visitor=st.sampled_from("abc"), count=st.integers(1, 8))
     def put(self, visitor: str, count: int) -> None:
         numbers = range(self.count, self.count + count)
-        self.outbox.put(report(visitor, *numbers))
+        self.clock.advance(0.001)
+        self.outbox.put(report(visitor, *numbers, time=self.clock.monotonic()))
         self.waiting.update((number, visitor) for number in numbers)
         self.count += count
         self.accepted += count
@@ -201,8 +240,21 @@ class Conservation(RuleBasedStateMachine):
         self.outbox.release(released)
         self.delivered += len(nonces(delivered))
         self.rejected += len(nonces(rejected))
-        self.waiting.update((number, batch.visitor_code) for batch in released for number in nonces([batch]))
+        self.wait_again(released)
         self.taken = []
+
+    @rule(visitor=st.sampled_from("abc"))
+    def forget(self, visitor: str) -> None:
+        self.outbox.forget(lambda code: code == visitor)
+        for number in [number for number, whose in self.waiting.items() if whose == visitor]:
+            del self.waiting[number]
+            self.rejected += 1
+        self.unwanted.update(nonces(batch for batch in self.taken if batch.visitor_code == visitor))
+
+    def wait_again(self, released: list[Batch]) -> None:
+        back = {number: batch.visitor_code for batch in released for number in nonces([batch])}
+        self.waiting.update((number, code) for number, code in back.items() if number not in self.unwanted)
+        self.rejected += len(back.keys() & self.unwanted)
 
     @invariant()
     def nothing_is_unaccounted_for(self) -> None:
@@ -239,6 +291,11 @@ class ConservationOnDisk(Conservation):
         self.faults.stop()
         self.clock.advance(RETRY_SECONDS)
 
+    @rule(visitor=st.sampled_from("abc"))
+    def forget(self, visitor: str) -> None:
+        self.work()  # what cannot be read cannot be looked through
+        super().forget(visitor)
+
     @rule(most=st.integers(1, 30))
     def take(self, most: int) -> None:
         batches = self.outbox.take(most)
@@ -254,7 +311,7 @@ class ConservationOnDisk(Conservation):
         """The next process adopts all that waits, and what was under way."""
         self.work()
         self.outbox.release(self.taken)
-        self.waiting.update((number, batch.visitor_code) for batch in self.taken for number in nonces([batch]))
+        self.wait_again(self.taken)
         self.outbox.expire(DAY)  # moves to disk what waits in memory
         self.outbox.close()
         self.outbox = disk_outbox(self.folder, self.clock)

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from math import inf
 from random import Random
@@ -13,15 +14,18 @@ from random import Random
 import pytest
 
 from openfeature_kameleoon.errors import RequestFailed
-from openfeature_kameleoon.tracking.delivery import MOST_CHARACTERS
+from openfeature_kameleoon.tracking.delivery import MOST_CHARACTERS, Verdict
 from openfeature_kameleoon.tracking.events import ACTIVITY, Event, Report
 from openfeature_kameleoon.tracking.outbox import MemoryOutbox
-from openfeature_kameleoon.tracking.sender import MOST_EVENTS, Sender
+from openfeature_kameleoon.tracking.sender import ABORT_SECONDS, MOST_EVENTS, Sender, flush_all, stop_all
 from openfeature_kameleoon.visitors.data import PageView
 from tests.chaos import wait_until
 from tests.clock import FakeClock
 
 INTERVAL, TIMEOUT, DAY = 1.0, 10.0, 86_400.0
+
+BUSY_SECONDS = 0.5
+"""What a busy machine may add to a time."""
 
 
 class Answered:
@@ -94,9 +98,9 @@ def running() -> Iterator[Callable[..., Sender]]:
     """Makes senders with their thread, in real time, which are ended with the test."""
     senders = []
 
-    def run(outbox: MemoryOutbox, server: Server, **settings: float) -> Sender:
+    def run(outbox: MemoryOutbox, server: Server, **settings: float | str) -> Sender:
         end = server.is_ended.set if isinstance(server, Hanging) else lambda: None
-        sender = Sender(outbox, server.post, end, **settings)  # type: ignore[arg-type]  # settings are numbers
+        sender = Sender(outbox, server.post, end, **settings)  # type: ignore[arg-type]  # settings are numbers and names
         sender.start()
         senders.append(sender)
         return sender
@@ -162,6 +166,39 @@ def test_a_body_is_bounded_save_for_its_last_visitor(sender: Sender, outbox: Mem
     assert all(len(body) <= MOST_CHARACTERS + 100_200 for body in server.bodies)
     assert all(len(body) > MOST_CHARACTERS for body in server.bodies[:-1])
     assert outbox.status().delivered == 60
+
+
+def test_a_body_is_bounded_exactly_where_that_is_wanted(outbox: MemoryOutbox, server: Server) -> None:
+    page = PageView("https://a/" + "x" * 1_000)
+    for number in range(60):
+        outbox.put(Report(f"v{number}", (Event(page, number),)))
+    outbox.put(Report("large", (Event(PageView("https://a/" + "x" * 20_000), 60),)))
+    sender = Sender(outbox, server.post, threads=False, most_characters=12_000, is_exact=True)
+
+    sender.step()
+
+    large = [body for body in server.bodies if len(body) > 12_100]
+    assert [body.count(b"\n") + 1 for body in large] == [1]
+    assert [body.count(b"\n") + 1 for body in server.bodies] == [11, 11, 11, 11, 11, 5, 1]
+
+
+def test_a_request_holds_so_many_events_at_most(outbox: MemoryOutbox, server: Server) -> None:
+    put(outbox, *(f"v{number}" for number in range(25)))
+    sender = Sender(outbox, server.post, threads=False, most_events=10)
+
+    sender.step()
+
+    assert [body.count(b"\n") + 1 for body in server.bodies] == [10, 10, 5]
+
+
+def test_what_a_status_means_may_be_told(outbox: MemoryOutbox, server: Server) -> None:
+    put(outbox, "a")
+    server.status = 403
+    sender = Sender(outbox, server.post, threads=False, judge=lambda status: Verdict.LATER)
+
+    assert not sender.flush()
+
+    assert sender.status().last_error == "the tracking server answered 403"
 
 
 def test_very_many_small_events_make_several_requests(sender: Sender, outbox: MemoryOutbox, server: Server) -> None:
@@ -388,6 +425,77 @@ def test_a_flush_in_the_middle_of_a_request_that_fails_is_one_more_try(running: 
     may_answer.set()
 
     wait_until(lambda: len(server.bodies) == 2)
+
+
+def test_to_hurry_is_to_send_at_once_save_in_an_outage(running: Callable[..., Sender]) -> None:
+    outbox, server = MemoryOutbox(), Server()
+    sender = running(outbox, server, interval=3600.0)
+    assert sender.flush(5.0)
+    put(outbox, "a")
+    sender.hurry()
+    wait_until(lambda: server.lines() == 1)
+
+    server.status = 503
+    server.headers = {"Retry-After": "600"}
+    put(outbox, "b")
+    sender.hurry()
+    wait_until(lambda: sender.status().last_error)
+    for _ in range(100):
+        sender.hurry()
+
+    assert not sender.flush(0.0)  # asks, as nothing before it did
+    wait_until(lambda: len(server.bodies) == 3)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_while_it_is_held_nothing_is_sent_not_even_at_the_end(threads: bool) -> None:
+    outbox, server = MemoryOutbox(), Server()
+    sender = Sender(outbox, server.post, threads=threads)
+    sender.hold(True)
+    sender.start()
+    put(outbox, "a")
+
+    assert not sender.flush(60.0)
+    assert sender.step() == INTERVAL
+    sender.stop(60.0)
+    assert server.bodies == []
+
+    sender.hold(False)
+    sender.start()
+    assert sender.flush(5.0)
+    sender.stop()
+
+
+def test_several_are_flushed_and_stopped_within_one_time_out(running: Callable[..., Sender]) -> None:
+    outboxes = [MemoryOutbox() for _ in range(3)]
+    servers = [Hanging(), Hanging(), Server()]
+    senders = [running(outbox, server) for outbox, server in zip(outboxes, servers, strict=True)]
+    for outbox in outboxes:
+        put(outbox, "a")
+
+    began = time.monotonic()
+    assert not flush_all(senders, 0.2)
+    stop_all(senders, 0.2)
+
+    assert time.monotonic() - began < 0.4 + 3 * ABORT_SECONDS + BUSY_SECONDS
+    assert [outbox.status().delivered for outbox in outboxes] == [0, 0, 1]
+
+
+def test_several_are_flushed_when_nothing_waits_in_any(running: Callable[..., Sender]) -> None:
+    outboxes, server = [MemoryOutbox() for _ in range(2)], Server()
+    senders = [running(outbox, server) for outbox in outboxes]
+    for outbox in outboxes:
+        put(outbox, "a")
+
+    assert flush_all(senders, 5.0)
+
+    assert server.lines() == 2
+
+
+def test_its_thread_may_have_another_name(running: Callable[..., Sender]) -> None:
+    running(MemoryOutbox(), Server(), name="kameleoon-other")
+
+    assert "kameleoon-other" in {thread.name for thread in threading.enumerate()}
 
 
 def test_no_thread_runs_before_the_start_nor_after_the_end() -> None:
