@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from openfeature_kameleoon import KameleoonProvider
+from openfeature_kameleoon.providing import SharedProvider
 from openfeature_kameleoon.settings import Secret
 
 LEAK_DEADLINE_SECONDS = 5.0
@@ -265,9 +265,9 @@ def no_secret_is_logged() -> Iterator[None]:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[KameleoonProvider]]:
+def opened() -> Iterator[list[SharedProvider]]:
     """Providers to shut down when the test is over."""
-    providers: list[KameleoonProvider] = []
+    providers: list[SharedProvider] = []
 
     yield providers
 

@@ -21,6 +21,7 @@ from openfeature_kameleoon.datafile.index import DataFileIndex
 from openfeature_kameleoon.engine.ruleset import Ruleset
 from openfeature_kameleoon.engine.scope import Scope
 from openfeature_kameleoon.evaluator import Evaluator
+from openfeature_kameleoon.providing import SharedProvider
 from openfeature_kameleoon.tracking.events import Event
 from openfeature_kameleoon.tracking.outbox import MemoryOutbox
 from openfeature_kameleoon.tracking.reports import Reporter
@@ -192,7 +193,7 @@ def replace(path: Path, content: object) -> None:
 class Heard(list[tuple[ProviderEvent, ProviderEventDetails]]):
     """The events of a provider, in their order."""
 
-    def __init__(self, provider: KameleoonProvider) -> None:
+    def __init__(self, provider: SharedProvider) -> None:
         super().__init__()
         provider.attach(lambda _, event, details: self.append((event, details)))
 
@@ -210,7 +211,7 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("kameleoon")]
 
 
-def provider_on(opened: list[KameleoonProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
+def provider_on(opened: list[SharedProvider], source: Path | ChaosServer, **settings: Any) -> KameleoonProvider:
     """A provider with its threads, not initialised yet, that the fixture ``opened`` shuts down."""
     data_file = source.url if isinstance(source, ChaosServer) else source
     settings = {"send_events": False, **settings}

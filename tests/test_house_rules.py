@@ -30,6 +30,7 @@ LAYERS = (
     (
         *("client", "aliases", "context", "evaluator", "experiments", "following", "views"),
         *("reporting", "status", "remote_data", "factory", "visiting", "visitor_codes"),
+        *("flagship.app", "flagship.environment", "flagship.flagship_visitor", "flagship.sdk", "flagship.visitor"),
         "migration",
     ),
     (
@@ -40,9 +41,13 @@ LAYERS = (
         *("datafile.live", "datafile.polling", "datafile.schedule", "datafile.sources", "datafile.streaming"),
         *("flagship.tracking", "flagship.bucketing_file"),
         *("flagship.known_visitors", "flagship.local_decisions", "flagship.remote_decisions", "flagship.reports"),
-        "flagship.setting_up",
+        *("flagship.setting_up", "flagship.kept_visitors"),
+        *("flagship.cache_manager", "flagship.hit_cache", "flagship.redis_cache"),
     ),
-    ("engine", "engine_tracking_code", "flagship.engine", "flagship.decision_api"),
+    (
+        *("engine", "engine_tracking_code", "flagship.engine", "flagship.decision_api"),
+        *("flagship.config", "flagship.flag", "flagship.remembered", "flagship.visitor_state"),
+    ),
     (
         *("visitors.__init__", "visitors.data", "visitors.traits", "visitors.visitor"),
         *("visitors.remote", "visitors.remote_answer", "visitors.simulation"),
@@ -56,6 +61,10 @@ LAYERS = (
         *("events", "kameleoon_logger", "off_loop", "outages"),
         *("flagship.api", "flagship.endpoints", "flagship.arguments", "flagship.hits", "flagship.records"),
         *("flagship.errors", "flagship.protocol"),
+        *("flagship.cache_calls", "flagship.caching", "flagship.memory_cache", "flagship.sqlite_cache"),
+        *("flagship.context", "flagship.flagship_context", "flagship.helpers", "flagship.permissions"),
+        *("flagship.handler", "flagship.log_manager", "flagship.status_listener", "flagship.tracking_manager"),
+        "flagship.plan",
         *("flagship.evaluation_context", "flagship.provider_configuration", "flagship.tracked_events"),
     ),
 )

@@ -133,7 +133,8 @@ class Announcer:
         told, self._told = self._told, freshness.standing()
         state, is_fatal = self._told
         if self._told != told and state in EVENT_KINDS:
-            message = "" if state is State.READY else freshness.problem or "not confirmed for too long"
+            reason = freshness.caution or freshness.problem or "not confirmed for too long"
+            message = "" if state is State.READY else reason
             kind = EVENT_KINDS[state]
             events.append(Event(kind=kind, origin=freshness.origin, message=message, is_fatal=is_fatal))
         if self._changed:

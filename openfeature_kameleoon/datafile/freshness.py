@@ -77,6 +77,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The problem met by the last look; empty when there was none."""
     date_modified: int
     """Unix milliseconds, as the data file in use says; 0 when unknown."""
+    is_invalid: bool = False
+    """Whether the last look found something, and that was no data file."""
     stream: StreamStatus = NO_STREAM
 
 
@@ -104,12 +106,14 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
 class Freshness:
     """Follows confirmations and problems.
 
-    A problem stands once ``patience`` looks in a row met it: a file may be absent while it is replaced.
+    A problem stands once ``patience`` looks in a row met it: a file may be absent while it is replaced. What is in use
+    is never ready while there is a ``caution``: what it says itself against being relied on.
     """
 
     def __init__(self, manner: Manner, *, patience: int, clock: Clock) -> None:
         self.origin: Origin = manner.origin
         self.problem = ""
+        self.caution = ""
         self.is_followed = False
         self._manner = manner
         self._patience = patience
@@ -120,7 +124,7 @@ class Freshness:
         self._is_watched = False
         self._is_held = False  # watched, and nothing has changed since it was confirmed
         self._looks_with_problem = 0
-        self._is_fatal = False
+        self._is_fatal = self._is_invalid = False
 
     def begin(self) -> None:
         """Somebody follows it from now on; what was in use before needs a new confirmation."""
@@ -149,12 +153,12 @@ class Freshness:
         self._let_go()
         self._is_watched = is_watched
 
-    def failed(self, problem: str, *, is_fatal: bool) -> None:
+    def failed(self, problem: str, *, is_fatal: bool, is_invalid: bool = False) -> None:
         """A look met a problem; ``is_fatal`` is told only while nothing is in use."""
         self._let_go()
         self._looks_with_problem = self._looks_with_problem + 1 if problem == self.problem else 1
         self.problem = problem
-        self._is_fatal = is_fatal
+        self._is_fatal, self._is_invalid = is_fatal, is_invalid
 
     @property
     def has_standing_problem(self) -> bool:
@@ -169,7 +173,7 @@ class Freshness:
             if not self.has_standing_problem:
                 return Standing(State.NOT_READY)
             return Standing(State.ERROR, self._is_fatal)
-        return Standing(State.READY if self.seconds_fresh() > 0 else State.STALE)
+        return Standing(State.READY if self.seconds_fresh() > 0 and not self.caution else State.STALE)
 
     def seconds_fresh(self) -> float:
         """How long, without further news, what is in use will be fresh; 0 when it is not."""
@@ -192,6 +196,7 @@ class Freshness:
             age_seconds=age if self._has_data else None,
             last_error=self.problem,
             date_modified=date_modified,
+            is_invalid=self._is_invalid,
         )
 
     def _let_go(self) -> None:
@@ -200,4 +205,4 @@ class Freshness:
             self._is_held, self._confirmed_at = False, self._clock.monotonic()
 
     def _mend(self) -> None:
-        self.problem, self._looks_with_problem, self._is_fatal = "", 0, False
+        self.problem, self._looks_with_problem, self._is_fatal, self._is_invalid = "", 0, False, False

@@ -61,6 +61,7 @@ class LiveDataFile(Generic[R]):
 
     Without ``threads`` only ``start`` and ``refresh`` look. ``timeout``, in seconds, bounds a look. ``stream`` is on
     while ``wants_stream``, asked with what is in use, says so; a look follows its events within ``spread`` seconds.
+    ``caution`` says of what is in use why it is not to be relied on, or nothing.
     """
 
     current: R | None
@@ -77,6 +78,7 @@ class LiveDataFile(Generic[R]):
         stream: UpdateStream | None = None,
         wants_stream: Callable[[R | None], bool] = lambda in_use: True,
         spread: float = SPREAD_SECONDS,
+        caution: Callable[[R], str] = lambda in_use: "",
         random: Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -89,6 +91,7 @@ class LiveDataFile(Generic[R]):
         self._stream = stream
         self._wants_stream = wants_stream
         self._spread = spread
+        self._caution = caution
         self._random = random or Random()
         self._clock = clock
         self._building = threading.Lock()  # one build at a time
@@ -266,9 +269,8 @@ class LiveDataFile(Generic[R]):
             with self._lock:
                 if run.is_over:
                     return
-                self.current = made
+                self._use(run, made)
                 self._freshness.loaded(cached.age_seconds)
-                self._tune(run)
             self._source.judged(Fetched(cached.raw, cached.last_modified), None)
         run.settled.set()
 
@@ -315,8 +317,7 @@ class LiveDataFile(Generic[R]):
             if made is not None:
                 if self.current is not None:
                     self._announcer.flags_changed(changed)
-                self.current = made
-                self._tune(run)
+                self._use(run, made)
             was_down = self._freshness.has_standing_problem
             self._freshness.confirmed()
             self._announcer.mended()
@@ -324,12 +325,19 @@ class LiveDataFile(Generic[R]):
         if was_down:
             _logger.info("the data file is up to date again")
 
+    def _use(self, run: _Run, made: R) -> None:
+        """From now on, what evaluations read. Under the lock."""
+        self.current = made
+        self._freshness.caution = self._caution(made)
+        self._tune(run)
+
     def _fail(self, run: _Run, problem: KameleoonError) -> None:
         text = printable(problem.message)
+        is_invalid = isinstance(problem, DataFileInvalid) and not isinstance(problem.__cause__, OSError)
         with self._lock:
             if run.is_over:
                 return
-            self._freshness.failed(text, is_fatal=self._source.is_fatal(problem))
+            self._freshness.failed(text, is_fatal=self._source.is_fatal(problem), is_invalid=is_invalid)
             is_news = self._freshness.has_standing_problem and self._announcer.is_news(text)
             is_hopeless = self._freshness.standing().is_fatal
         if is_news:

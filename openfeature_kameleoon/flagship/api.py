@@ -164,6 +164,8 @@ class FlagshipApi:
         known: dict[str, object] = {"visitorId": visitor.visitor_id}
         if self._dialect.tells_consent:
             known |= {"anonymousId": visitor.anonymous_id, "visitor_consent": consent}
+        elif visitor.anonymous_id is not None:  # 2.x tells it when there is one
+            known["anonymousId"] = visitor.anonymous_id
         if decision_group is not None:
             known["decision_group"] = decision_group
         return as_json({**known, "trigger_hit": False, "context": dict(context)})

@@ -11,27 +11,36 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 from itertools import count
+from typing import Generic, Protocol, TypeVar
 
-from .visitor import Visitor
-
-__all__ = ["Recency"]
+__all__ = ["Recency", "Seen"]
 
 SHARDS = 64
 
 
-class Recency:
+class Seen(Protocol):
+    """A visitor, as far as its place in the order goes."""
+
+    code: str
+    tick: int
+
+
+V = TypeVar("V", bound=Seen)
+
+
+class Recency(Generic[V]):
     """A collection of visitors that knows which one was seen least recently; every operation is O(1)."""
 
     __slots__ = ("_heads", "_is_listed", "_shards", "_tick")
 
     def __init__(self) -> None:
-        self._shards = tuple(OrderedDict[str, Visitor]() for _ in range(SHARDS))
+        self._shards = tuple(OrderedDict[str, V]() for _ in range(SHARDS))
         self._tick = count().__next__
         # For each shard in use, its number and a tick that its least recently seen visitor is at least as young as.
         self._heads: list[tuple[int, int]] = []
         self._is_listed = bytearray(SHARDS)
 
-    def see(self, code: str) -> Visitor | None:
+    def see(self, code: str) -> V | None:
         """The visitor of this code, from now on the one seen last."""
         shard = self._shards[hash(code) % SHARDS]
         visitor = shard.get(code)
@@ -43,11 +52,11 @@ class Recency:
             visitor.tick = self._tick()
         return visitor
 
-    def peek(self, code: str) -> Visitor | None:
+    def peek(self, code: str) -> V | None:
         """The visitor of this code, which does not count as being seen."""
         return self._shards[hash(code) % SHARDS].get(code)
 
-    def add(self, visitor: Visitor) -> Visitor:
+    def add(self, visitor: V) -> V:
         """Take in a visitor as the one seen last, unless there is one of that code: then that one is returned."""
         number = hash(visitor.code) % SHARDS
         visitor.tick = self._tick()
@@ -57,7 +66,7 @@ class Recency:
             heappush(self._heads, (visitor.tick, number))
         return stored
 
-    def remove(self, visitor: Visitor) -> bool:
+    def remove(self, visitor: V) -> bool:
         """Let a visitor go; whether it was there."""
         shard = self._shards[hash(visitor.code) % SHARDS]
         if shard.get(visitor.code) is not visitor:
@@ -65,7 +74,7 @@ class Recency:
         del shard[visitor.code]
         return True
 
-    def oldest(self) -> Visitor | None:
+    def oldest(self) -> V | None:
         """The visitor that was seen least recently."""
         heads = self._heads
         while heads:
@@ -86,10 +95,10 @@ class Recency:
     def __len__(self) -> int:
         return sum(map(len, self._shards))
 
-    def __iter__(self) -> Iterator[Visitor]:
+    def __iter__(self) -> Iterator[V]:
         """All visitors, the one seen least recently first."""
         return iter(sorted((visitor for shard in self._shards for visitor in list(shard.values())), key=_tick))
 
 
-def _tick(visitor: Visitor) -> int:
+def _tick(visitor: Seen) -> int:
     return visitor.tick

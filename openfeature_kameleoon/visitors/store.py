@@ -88,7 +88,7 @@ class MemoryVisitorStore:
         self.lock = threading.RLock()
         self.bytes = 0
         self._first_expiry = -inf  # nobody expires before
-        self._visitors = Recency()
+        self._visitors = Recency[Visitor]()
         self._latest: Visitor | None = None
         self._idle_seconds = idle_seconds
         self._max_bytes = max_bytes

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from openfeature_kameleoon.flagship import Flagship
 from openfeature_kameleoon.flagship.api import FlagshipApi
 from openfeature_kameleoon.flagship.tracking import Tracker
 from openfeature_kameleoon.transport.http import Http
 from tests.flagship.collector import FakeFlagship, Open
+from tests.flagship.vendor import Vendor
 
 LONG = 600.0
 
@@ -39,3 +41,11 @@ def running(server: FakeFlagship) -> Iterator[Open]:
         tracker.stop(0.0)
         tracker.close()
         api.close()
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """All of Flagship's servers; the SDK, which there is one of, is stopped with the test."""
+    with Vendor() as vendor:
+        yield vendor
+        Flagship.stop()

@@ -1,0 +1,1 @@
+"""Modules under the names that 1.x programs import."""
