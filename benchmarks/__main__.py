@@ -20,6 +20,7 @@ from . import (
     bars_batch,
     bars_delivery,
     bars_evaluation,
+    bars_flagship,
     bars_identity,
     bars_memory,
     bars_refresh,
@@ -41,6 +42,7 @@ BARS: Mapping[int, Callable[[Effort], list[Row]]] = {
     **bars_identity.BARS,
     **bars_web.BARS,
     **bars_server.BARS,
+    **bars_flagship.BARS,
 }
 PACKAGES = (
     "openfeature-kameleoon",
@@ -48,6 +50,7 @@ PACKAGES = (
     "kameleoon-openfeature",
     "kameleoon-client-python",
     "configcat-openfeature-provider",
+    "flagship",
     "Django",
     "Flask",
     "fastapi",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["redirect", "redirected"]
+__all__ = ["redirect", "redirected", "requests_redirected"]
 
 _ports: list[int] = []
 
@@ -49,3 +49,25 @@ def _divert() -> None:
         return await send(self, method, near, **options)
 
     session._request = send_to_loopback
+
+
+@contextmanager
+def requests_redirected(port: int) -> Iterator[None]:
+    """The same for every session of requests, while open."""
+    # Imported here, as above: ours has it already, but not everything that imports this.
+    from urllib.parse import urlsplit
+
+    import requests
+
+    session: Any = requests.Session
+    send = session.request
+
+    def send_to_loopback(self: Any, method: str, url: str, **options: Any) -> Any:
+        near = urlsplit(url)._replace(scheme="http", netloc=f"127.0.0.1:{port}")
+        return send(self, method, near.geturl(), **options)
+
+    session.request = send_to_loopback
+    try:
+        yield
+    finally:
+        session.request = send

@@ -56,6 +56,15 @@ OUTPUT: Mapping[str, list[str]] = {
         "short: 30.1%",
         "{'ann': 'on', 'bob': 'off', 'cleo': 'on'}",
     ],
+    "either_vendor.py": [
+        "Kameleoon",
+        "why: variation 'on', TARGETING_MATCH",
+        "without a visitor: False, TARGETING_KEY_MISSING",
+        "Flagship",
+        "why: variation 'new_checkout-on', TARGETING_MATCH",
+        "without a visitor: False, TARGETING_KEY_MISSING",
+        "both show the same: True",
+    ],
     "explain_decision.py": [
         "new_checkout for visitor-42: off (DEFAULT)",
         "does not hold (customDataIndex '0', valueMatchType 'EXACT', value 'pro', seen 'free')",

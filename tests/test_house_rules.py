@@ -40,8 +40,8 @@ LAYERS = (
         *("datafile.acceptance", "datafile.cache", "datafile.events", "datafile.freshness"),
         *("datafile.live", "datafile.polling", "datafile.schedule", "datafile.sources", "datafile.streaming"),
         *("flagship.tracking", "flagship.bucketing_file"),
-        *("flagship.known_visitors", "flagship.local_decisions", "flagship.remote_decisions", "flagship.reports"),
-        *("flagship.setting_up", "flagship.kept_visitors"),
+        *("flagship.known_visitor", "flagship.known_visitors", "flagship.kept_visitors", "flagship.reports"),
+        *("flagship.local_decisions", "flagship.remote_decisions", "flagship.setting_up"),
         *("flagship.cache_manager", "flagship.hit_cache", "flagship.redis_cache"),
     ),
     (

@@ -31,6 +31,8 @@ from openfeature_kameleoon.aliases import ALIASES
 from openfeature_kameleoon.cli.commands import command_line
 from openfeature_kameleoon.configuration import settings_table
 from openfeature_kameleoon.context import KINDS, VARIABLE_KEY
+from openfeature_kameleoon.flagship import Flagship
+from openfeature_kameleoon.flagship.endpoints import Endpoints as FlagshipEndpoints
 from openfeature_kameleoon.transport.urls import Endpoints
 from openfeature_kameleoon.web import Visits
 from openfeature_kameleoon.web.setup import SETTINGS
@@ -149,6 +151,19 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def flagship(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AB Tasty's servers, as far as a program of these pages notices."""
+    file = (EXAMPLES / "vendors" / "flagship.json").read_bytes()
+    with ChaosServer(reply(200, file, {"Last-Modified": "Mon, 30 Nov 2026 00:00:00 GMT"})) as server:
+        monkeypatch.setattr(FlagshipEndpoints, "bucketing_url", lambda *_: f"{server.url}/bucketing.json")
+        for place in ("activate_url", "hits_url"):
+            monkeypatch.setattr(FlagshipEndpoints, place, server.url)
+        monkeypatch.setattr(FlagshipEndpoints, "events_url", lambda *_: server.url)
+        yield
+        Flagship.stop()
+
+
+@pytest.fixture
 def namespace() -> Iterator[dict[str, Any]]:
     """Names of a program; what it leaves open is closed, and its handlers are removed."""
     names: dict[str, Any] = {"__name__": "program"}
@@ -175,8 +190,9 @@ def run(page: Path, programs: list[Block], namespace: dict[str, Any]) -> None:
 def test_a_section_runs_as_written(
     page: Path, programs: list[Block], namespace: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    if any("management" in block.code for block in programs):
-        request.getfixturevalue("vendors")
+    for word, stand_ins in (("management", "vendors"), ("flagship", "flagship")):
+        if any(f"openfeature_kameleoon.{word}" in block.code for block in programs):
+            request.getfixturevalue(stand_ins)
 
     run(page, programs, namespace)
 

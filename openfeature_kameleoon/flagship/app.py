@@ -28,6 +28,9 @@ __all__ = ["Flagship"]
 GENERATED: Any = object()
 """No id was given; ``None`` is none either, but an error."""
 
+EMPTY: dict[Any, Any] = {}
+"""Never written to: a visitor copies what it is given."""
+
 CONTEXT = Argument("context", (dict,))
 
 
@@ -73,7 +76,7 @@ class Flagship:
 
     @handled
     def create_visitor(
-        self, visitor_id: str = GENERATED, context: Mapping[Any, Any] | None = None, *, authenticated: bool = False
+        self, visitor_id: str = GENERATED, context: dict[Any, Any] = EMPTY, *, authenticated: bool = False
     ) -> FlagshipVisitor:
         """A visitor, whose flags are there once it is synchronized; without an id it is given one.
 
@@ -85,15 +88,14 @@ class Flagship:
         if visitor_id is GENERATED:
             visitor_id = f"{datetime.now():%Y%m%d%H%M%S}{secrets.randbelow(100_000):05}"
         Argument("visitor_id", TEXT).checked(visitor_id, "create_visitor")
-        if context is not None:
-            CONTEXT.checked(context, "create_visitor")
+        CONTEXT.checked(context, "create_visitor")
         log = self._handler_log
         legacy = self._sdk.legacy_config
         return FlagshipVisitor(
             environment,
             log,
             visitor_id,
-            context or {},
+            context,
             authenticated=authenticated,
             remembered=Remembered(legacy.visitor_cache_manager if legacy is not None else None, log),
         )

@@ -139,10 +139,11 @@ class Environment:
         if self.live is None or self._status in (Status.NOT_INITIALIZED, Status.STARTING):
             return
         ruleset = self.live.current
-        if ruleset is None:
-            self._move(Status.POLLING)
-        else:
-            self._move(Status.PANIC if ruleset.panic else Status.READY)
+        status = Status.POLLING
+        if ruleset is not None:
+            status = Status.PANIC if ruleset.panic else Status.READY
+        if status is not self._status:  # looked at without the lock: it is so each time somebody reads a flag
+            self._move(status)
 
     def _move(self, status: Status) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ from .caching import CacheManager
 from .context import CURRENT
 from .engine.evaluation import Evaluation
 from .errors import VisitorCacheFormatException
-from .known_visitors import KnownVisitor
+from .known_visitor import KnownVisitor
 from .log_manager import LogLevel
 from .visitor_state import Origin, Table, VisitorState
 

@@ -9,37 +9,23 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from ..errors import KameleoonError, VisitorCodeInvalid, VisitorCodeMissing
+from ..errors import VisitorCodeInvalid, VisitorCodeMissing
 from ..forking import notice_fork, renew_after_fork
 from ..visitors.recency import Recency
-from .context import CURRENT
-from .engine.evaluation import Evaluation, Variation
+from .engine.evaluation import Variation
 from .engine.targeting import Visitor
 from .evaluation_context import NOTHING_TOLD, VisitorInfo, has_news, merged, visitor_info
-from .records import VisitorIds
+from .known_visitor import NONE, Answer, KnownVisitor
 from .reports import Reports
 
-__all__ = ["Answer", "Failure", "Keeper", "KnownVisitor", "Visitors"]
+__all__ = ["Keeper", "Visitors"]
 
-VISITOR_BYTES = 800
 ENTRY_BYTES = 120
 EVALUATION_BYTES = 300
 VARIATION_BYTES = 1_800
-"""Estimates, with all that Python adds: of a visitor, of what has a name in it, and of what the decision API gave."""
-
-
-class Answer(NamedTuple):
-    """What the decision API gave a visitor: flags by key, when, and for which version of the visitor.
-
-    ``is_kept``: it gave that to an earlier process, and a cache had it.
-    """
-
-    flags: Mapping[str, Evaluation]
-    at: float
-    version: int
-    is_kept: bool = False
+"""Estimates, with all that Python adds: of what has a name in a visitor, and of what the decision API gave it."""
 
 
 class Keeper(Protocol):
@@ -50,66 +36,6 @@ class Keeper(Protocol):
 
     def forget(self, visitor: KnownVisitor) -> None:
         """Keep no more of a visitor."""
-
-
-class Failure(NamedTuple):
-    """Why the decision API gave a version of a visitor nothing, and when it may be asked again."""
-
-    problem: KameleoonError
-    retry_at: float
-    version: int
-
-
-class KnownVisitor:
-    """One visitor.
-
-    ``who`` is what the engine sees, replaced as a whole. ``settled`` are ids of variations that the visitor was seen
-    in, of which nothing is left to be done; ``unexposed`` those among them that were not told for want of consent.
-    ``version`` grows with everything that the decision API might decide by; ``answer`` is what that gave, and
-    ``failure`` why it gave nothing the last time; ``is_looked_up`` once a cache was asked.
-    """
-
-    __slots__ = (
-        "anonymous_id",
-        "answer",
-        "assignments",
-        "code",
-        "consents",
-        "failure",
-        "info",
-        "is_known",
-        "is_looked_up",
-        "settled",
-        "size",
-        "tick",
-        "unexposed",
-        "version",
-        "who",
-    )
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        self.assignments: dict[str, str] = {}
-        self.who = Visitor(code, CURRENT.automatic, self.assignments)
-        self.info: VisitorInfo = NOTHING_TOLD
-        self.consents = True
-        self.anonymous_id: str | None = None
-        self.settled: frozenset[str] = NONE
-        self.unexposed: frozenset[str] = NONE
-        self.answer: Answer | None = None
-        self.failure: Failure | None = None
-        self.version = 0
-        self.size = VISITOR_BYTES + len(code)
-        self.tick = 0
-        self.is_known = self.is_looked_up = False
-
-    @property
-    def ids(self) -> VisitorIds:
-        """As hits and requests name the visitor."""
-        return VisitorIds(self.code, self.anonymous_id)
-
-
-NONE: frozenset[str] = frozenset()
 
 
 class Visitors:
@@ -223,7 +149,7 @@ class Visitors:
             visitor.version += 1
             if context is not before:
                 visitor.who = Visitor(visitor.code, context, visitor.assignments)
-                self._grow(visitor, sum(_entry(name, context[name]) for name in context if name not in before))
+                self._grow(visitor, _context_size(context) - _context_size(before))
         if has_consent_news:
             self._reports.consented(visitor.ids, visitor.consents)
             if self._keeper is not None and not visitor.consents:
@@ -292,8 +218,8 @@ def _joined(before: VisitorInfo, told: VisitorInfo) -> VisitorInfo:
     )
 
 
-def _entry(name: str, value: object) -> int:
-    return ENTRY_BYTES + len(name) + (len(value) if isinstance(value, str) else 0)
+def _context_size(context: Mapping[str, Any]) -> int:
+    return sum(ENTRY_BYTES + len(name) + (len(value) if type(value) is str else 0) for name, value in context.items())
 
 
 def _size(answer: Answer) -> int:

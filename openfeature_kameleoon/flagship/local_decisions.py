@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ..datafile.events import Listener
 from ..datafile.freshness import Status
 from ..datafile.live import LiveDataFile
 from ..errors import DataFileInvalid, Initialization, KameleoonError
 from .engine.evaluation import Evaluation
 from .engine.ruleset import Ruleset
-from .known_visitors import KnownVisitor
+from .known_visitor import KnownVisitor
 from .reports import Reports
 
-__all__ = ["LocalDecisions"]
+__all__ = ["Decisions", "LocalDecisions"]
+
+
+class Decisions(Protocol):
+    """What decides: this process, or Flagship's decision API."""
+
+    def decide(self, visitor: KnownVisitor, key: str) -> Evaluation:
+        """What a visitor gets of a flag. Raises what provider.py lists in ``CODES``."""
+
+    def decide_at_once(self, visitor: KnownVisitor, key: str) -> Evaluation:
+        """The same, without waiting for anything."""
+
+    def needs(self, visitor: KnownVisitor) -> bool:
+        """Whether ``decide`` would wait."""
+
+    def ask(self, visitor: KnownVisitor, seconds: float | None = None) -> bool:
+        """Wait now instead; whether all is there to decide by."""
+
+    def start(self, visitor: KnownVisitor | None) -> bool:
+        """Begin; whether there is something to answer from."""
+
+    def stop(self) -> None:
+        """End."""
+
+    def refresh(self) -> None:
+        """Look for what is new."""
+
+    def status(self) -> Status:
+        """Where things stand now."""
+
+    def add_listener(self, listener: Listener) -> None:
+        """Have events delivered, never before ``initialize`` has returned."""
 
 
 class LocalDecisions:

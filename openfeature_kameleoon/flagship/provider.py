@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode, ProviderFatalError
@@ -22,13 +22,15 @@ from ..datafile.freshness import Status
 from ..errors import DataFileInvalid, Initialization, KameleoonError
 from ..forking import notice_fork
 from ..off_loop import OffLoop
-from ..providing import ERROR_CODES, Followed, SharedProvider, unanswered
+from ..providing import ERROR_CODES, SharedProvider, unanswered
 from ..settings import Secret
 from ..under_uwsgi import warn_of_missing_threads
 from .engine.evaluation import Evaluation
 from .engine.values import as_boolean, as_float, as_integer, as_object, as_string
 from .errors import FlagshipParsingError, ParamError
-from .known_visitors import KnownVisitor, Visitors
+from .known_visitor import KnownVisitor
+from .known_visitors import Visitors
+from .local_decisions import Decisions
 from .provider_configuration import DECISION_API, FlagshipConfiguration
 from .reports import Reports
 from .setting_up import api_of, kept_visitors, local_decisions, remote_decisions, tracker_of
@@ -54,31 +56,6 @@ GRACE_SECONDS = 0.5
 """How much longer a coroutine waits than what it waits for may take."""
 
 _METADATA = Metadata(name="ABTasty")
-
-
-class Decisions(Followed, Protocol):
-    """What decides: this process, or Flagship's decision API."""
-
-    def decide(self, visitor: KnownVisitor, key: str) -> Evaluation:
-        """What a visitor gets of a flag. Raises what ``CODES`` lists."""
-
-    def decide_at_once(self, visitor: KnownVisitor, key: str) -> Evaluation:
-        """The same, without waiting for anything."""
-
-    def needs(self, visitor: KnownVisitor) -> bool:
-        """Whether ``decide`` would wait."""
-
-    def ask(self, visitor: KnownVisitor, seconds: float | None = None) -> bool:
-        """Wait now instead; whether all is there to decide by."""
-
-    def start(self, visitor: KnownVisitor | None) -> bool:
-        """Begin; whether there is something to answer from."""
-
-    def stop(self) -> None:
-        """End."""
-
-    def refresh(self) -> None:
-        """Look for what is new."""
 
 
 class FlagshipProvider(SharedProvider):

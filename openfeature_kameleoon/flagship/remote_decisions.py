@@ -25,7 +25,8 @@ from .api import FlagshipApi
 from .bucketing_file import PANIC
 from .decision_api import read_campaigns
 from .engine.evaluation import Evaluation
-from .known_visitors import Answer, Failure, KnownVisitor, Visitors
+from .known_visitor import Answer, Failure, KnownVisitor
+from .known_visitors import Visitors
 from .reports import Reports
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
 """Visitors and hits kept in a file of SQLite, one per environment, with the tables of 3.x (specs/flagship.md 1.15).
 
-Each call opens the file and closes it: so any thread may call, nothing has to survive a fork, and several processes
-may share it. What one of them has not sent yet another one that starts meanwhile sends too.
+Each call opens the file and closes it: so any thread may call, nothing has to survive a fork, which waits for the call
+that is under way, and several processes may share it. What one of them has not sent yet another one that starts
+meanwhile sends too.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ..forking import pause_while_forking, renew_after_fork
 from ..transport.encoding import encode_uri
 from .caching import DEFAULT_TIMEOUT, CacheManager, HitCacheImplementation, VisitorCacheImplementation
 from .errors import InitializationError
@@ -34,6 +37,9 @@ INSERT OR IGNORE INTO DB_INFO (id, creation_date, version) VALUES (1, {now}, {ve
 BUSY_SECONDS = 2.0
 """How long a call waits while another process writes."""
 
+PAUSE_SECONDS = 1.0
+"""How long a fork waits for a call."""
+
 
 class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImplementation):
     """Keeps visitors and hits in ``{local_db_path}/{env_id}-cache.db``; the folder is made when it is opened."""
@@ -42,6 +48,24 @@ class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImple
         super().__init__(timeout)
         self._folder = Path(local_db_path)
         self._path: Path | None = None
+        self.renew()
+        renew_after_fork(self)
+        pause_while_forking(self)
+
+    def pause(self) -> None:
+        """Before a fork: SQLite's locks are the process's, and one that is held would never be free in the child."""
+        self._is_paused = self._gate.acquire(timeout=PAUSE_SECONDS)
+
+    def proceed(self) -> None:
+        """After a fork, in the parent."""
+        if self._is_paused:
+            self._is_paused = False
+            self._gate.release()
+
+    def renew(self) -> None:
+        """In a forked child: a gate of its own."""
+        self._gate = threading.Lock()  # one call at a time
+        self._is_paused = False
 
     @property
     def path(self) -> Path | None:
@@ -53,7 +77,7 @@ class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImple
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = self._folder / f"{encode_uri(env_id)}-cache.db"  # an id is no path
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # what is in it is personal
-        with closing(self._connection()) as database:
+        with self._opened() as database:
             database.executescript(TABLES.format(now=int(time.time() * 1000), version=SCHEMA_VERSION))
 
     def close_database(self) -> None:
@@ -68,7 +92,7 @@ class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImple
 
     async def lookup_visitor(self, visitor_id: str) -> dict[str, Any] | None:
         """What is kept of a visitor."""
-        with closing(self._connection()) as database:
+        with self._opened() as database:
             found = database.execute("SELECT data FROM VISITORS WHERE visitor_id = ?", (visitor_id,)).fetchone()
         return None if found is None else msgspec.json.decode(found[0])
 
@@ -85,7 +109,7 @@ class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImple
 
     async def lookup_hits(self) -> dict[str, Any] | None:
         """All that are kept; what does not decode is ``None``."""
-        with closing(self._connection()) as database:
+        with self._opened() as database:
             rows = database.execute("SELECT id, data FROM HITS ORDER BY rowid").fetchall()
         return {hit_id: _decoded(text) for hit_id, text in rows}
 
@@ -99,15 +123,18 @@ class SqliteCacheManager(CacheManager, VisitorCacheImplementation, HitCacheImple
         with self._writing() as database:
             database.execute("DELETE FROM HITS")
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._path is None:
-            raise InitializationError("the cache is not open: open_database comes first")
-        return sqlite3.connect(self._path, timeout=BUSY_SECONDS)
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with self._gate:
+            if self._path is None:
+                raise InitializationError("the cache is not open: open_database comes first")
+            with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as database:
+                yield database
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that is committed, or undone if it raises."""
-        with closing(self._connection()) as database, database:
+        with self._opened() as database, database:
             yield database
 
 

@@ -86,12 +86,14 @@ def test_a_visitor_needs_a_start() -> None:
         Flagship.instance().create_visitor("v")
 
 
-@pytest.mark.parametrize(("visitor_id", "context"), [(None, {}), (7, {}), ("v", []), ("v", "text"), ("v", True)])
+@pytest.mark.parametrize(
+    ("visitor_id", "context"), [(None, {}), (7, {}), ("v", []), ("v", "text"), ("v", True), ("v", None)]
+)
 def test_a_visitor_has_a_text_for_id_and_a_dict_for_context(vendor: Vendor, visitor_id: Any, context: Any) -> None:
     start_legacy(vendor)
 
     with pytest.raises(TypingError, match="create_visitor"):
-        legacy_visitor(visitor_id, context)
+        Flagship.instance().create_visitor(visitor_id, context)
 
 
 def test_making_a_visitor_asks_nobody_and_leaves_the_callers_context_alone(vendor: Vendor) -> None:

@@ -156,6 +156,16 @@ def test_one_visitor_that_is_too_large_is_forgotten_and_disturbs_nobody(server: 
     assert len(provider._visitors) == 1
 
 
+def test_a_text_that_grows_counts(server: Environment) -> None:
+    provider = server.ready()
+    resolve(provider, "f", False, "one", text="x")
+    before = provider._visitors.bytes
+
+    for length in (1_000_000, 10, 1):
+        resolve(provider, "f", False, "one", text="x" * length)
+        assert provider._visitors.bytes == before + length - 1
+
+
 def test_a_visitor_of_whom_nothing_is_known_is_not_kept(tmp_path: Path) -> None:
     provider = offline(tmp_path, {"campaigns": [campaign("c", group("g", variation("v", {"f": True}, 0)))]})
 

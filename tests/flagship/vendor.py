@@ -178,7 +178,7 @@ def start_legacy(vendor: Vendor, mode: Config.Mode = Config.Mode.DECISION_API, *
 
 
 def legacy_visitor(visitor_id: str = "user_#1234", context: Any = None, **options: Any) -> FlagshipVisitor:
-    return Legacy.instance().create_visitor(visitor_id, context, **options)
+    return Legacy.instance().create_visitor(visitor_id, {} if context is None else context, **options)
 
 
 def legacy_visitor_with(vendor: Vendor, **flags: Any) -> FlagshipVisitor:
