@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -32,6 +32,10 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
         raise
     raise ImportError("Starlette and uvicorn are needed: pip install 'openfeature-kameleoon[server]'") from error
+
+if TYPE_CHECKING:
+    from .server.flagship.environment import Environment
+    from .server.flagship.in_tests import FlagshipFlags
 
 __all__ = ["KameleoonServer", "TrackedEvent", "Value"]
 
@@ -74,11 +78,17 @@ class KameleoonServer:
     ``data_file`` is the path of a data or flag file, or the content of the former: what the flags are until a test sets
     others. What is changed here is in use by the clients and providers of ``client`` and ``provider`` when the call
     returns; others hear of it by their stream, within a second. ``visitors`` and ``values`` are answers of the Data API
-    by visitor code and by key, and may be changed. Raises ``DataFileInvalid``.
+    by visitor code and by key, and may be changed. With a ``flagship_file``, the path or the content of a bucketing
+    file, it stands in for AB Tasty Flagship, too: see ``flagship``. Raises ``DataFileInvalid``.
     """
 
     def __init__(
-        self, data_file: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, site_code: str = "test-site"
+        self,
+        data_file: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        site_code: str = "test-site",
+        flagship_file: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        flagship_environment: str = "",
     ) -> None:
         self.site_code = site_code
         self.visitors: dict[str, Any] = {}
@@ -86,12 +96,18 @@ class KameleoonServer:
         self._data_file = _content(data_file)
         self._flags: dict[str, dict[str, Any]] = {}
         self._site = Site(site_code)
-        self._serving = Serving(self._site, visitors=self.visitors, values=self.values)
+        environment = None if flagship_file is None else _environment(flagship_environment)
+        self._serving = Serving(self._site, visitors=self.visitors, values=self.values, flagship=environment)
         self._server = LocalServer(self._serving)
         self._running: set[KameleoonClient] = set()
         self._arrived = 0
         self._news = threading.Condition()
         self._serving.tracked.listen(self._note)
+        self._flagship: FlagshipFlags | None = None
+        if flagship_file is not None and environment is not None:
+            from .server.flagship.in_tests import FlagshipFlags  # noqa: PLC0415  # needs the extra, as the environment
+
+            self._flagship = FlagshipFlags(environment, self._serving.tracked, flagship_file)
         self._publish()
 
     def start(self) -> None:
@@ -110,6 +126,23 @@ class KameleoonServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    # Flagship -------------------------------------------------------------------------------------------------------
+
+    @property
+    def flagship(self) -> FlagshipFlags:
+        """The flags of the Flagship environment, and what its SDKs have reported; its changes count at once.
+
+        Raises ``ConfigSettingInvalid`` without a ``flagship_file``.
+        """
+        if self._flagship is None:
+            raise ConfigSettingInvalid("there is no Flagship here: give a flagship_file", setting="flagship_file")
+        return self._flagship
+
+    @property
+    def flagship_url(self) -> str:
+        """Where SDKs of Flagship find all of it: bucketing file, decision API, activation, hits."""
+        return f"{self.url}/flagship"
 
     # Who is connected -----------------------------------------------------------------------------------------------
 
@@ -207,11 +240,14 @@ class KameleoonServer:
         self.visitors.clear()
         self.values.clear()
         self._serving.tracked.clear()
+        if self._flagship is not None:
+            self._flagship.reset()
 
     def fail(self, **routes: Mapping[str, Any]) -> None:
         """Have these routes of the server fail, and no others: ``fail(events={"status": 503})``; ``fail()`` ends it.
 
-        Routes are ``data_file``, ``stream``, ``events``, ``visitor``, ``value``, ``token`` and ``ofrep``; ways to fail
+        Routes are ``data_file``, ``stream``, ``events``, ``visitor``, ``value``, ``token`` and ``ofrep``, of Flagship
+        ``flagship_file``, ``flagship_decisions``, ``flagship_activations`` and ``flagship_hits``; ways to fail
         ``delay_seconds``, ``status``, ``truncate``, ``garbage``, ``hang``, for streams ``stall`` and ``drop``, and
         ``rate``, the share in [0, 1] of requests that do. The server must run. Raises ``ConfigSettingInvalid``.
         """
@@ -288,7 +324,7 @@ class KameleoonServer:
         return [
             TrackedEvent(event["type"], event["visitor"], event["parameters"])
             for event in self._serving.tracked.since()
-            if not event["is_duplicate"]
+            if not event["is_duplicate"] and "service" not in event  # Flagship's have one
         ]
 
     def _note(self, _: object) -> None:
@@ -301,7 +337,7 @@ class KameleoonServer:
             self._news.wait_for(lambda: self._arrived != arrived, seconds)
 
     def _summary(self) -> str:
-        come = self._come()
+        come = [*self._come(), *(self._flagship.reported() if self._flagship is not None else ())]
         if not come:
             return "no event came"
         lines = [f"  {event}" for event in come[-MOST_SHOWN:]]
@@ -333,6 +369,17 @@ class _Provider(KameleoonProvider):
     def shutdown(self) -> None:
         """As any provider."""
         self.client.close()
+
+
+def _environment(env_id: str) -> Environment:
+    try:
+        # Imported here: it needs the extra ``flagship``.
+        from .server.flagship.environment import Environment  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "mmh3":
+            raise
+        raise ImportError("mmh3 is needed: pip install 'openfeature-kameleoon[flagship]'") from error
+    return Environment(env_id)
 
 
 def _content(data_file: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:

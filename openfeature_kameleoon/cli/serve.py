@@ -1,4 +1,4 @@
-"""``serve``: the local server on a data file, or as a relay of a site, until it is told to end."""
+"""``serve``: the local server on files of Kameleoon and Flagship, or as a relay of a site, until it is told to end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..settings import Secret
 from .output import fail
 
 if TYPE_CHECKING:
+    from ..server.flagship.environment import Environment
     from ..server.relay import Relay
 
 __all__ = ["serve"]
@@ -38,6 +39,10 @@ ACCESS_LOG = "openfeature_kameleoon.server.access"
     envvar="KAMELEOON_SITE_CODE",
     show_envvar=True,
     help="A site to relay to many SDKs; beside a data file, what its site is called.",
+)
+@click.option("--flagship-file", metavar="PATH", help="A bucketing file of AB Tasty Flagship to serve, too, or alone.")
+@click.option(
+    "--flagship-environment", metavar="ENV_ID", help="The one that it is of; without this, whichever is asked."
 )
 @click.option("--environment", metavar="NAME", help="Environment of a site that is relayed.")
 @click.option("--config", metavar="PATH", type=click.Path(dir_okay=False), help="Settings of a relay, in YAML.")
@@ -60,6 +65,8 @@ ACCESS_LOG = "openfeature_kameleoon.server.access"
 def serve(
     data_file: str | None,
     site_code: str | None,
+    flagship_file: str | None,
+    flagship_environment: str | None,
     environment: str | None,
     config: str | None,
     redis: str | None,
@@ -80,6 +87,8 @@ def serve(
     With --site-code and no data file it is a relay: it follows the site's data file for all SDKs that ask it, and
     passes on what they report and ask. Point a client there with the setting server_url. Writes need the token that
     is in the page's address, or KAMELEOON_SERVER_TOKEN if that is set. OFREP needs KAMELEOON_OFREP_KEY if that is set.
+
+    With --flagship-file it stands in for AB Tasty Flagship below /flagship: bucketing file, decision API, hits.
     """
     try:
         # Imported here: these need the extra ``server``, whose absence is told below.
@@ -93,9 +102,13 @@ def serve(
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         fail("the server needs Starlette and uvicorn: pip install 'openfeature-kameleoon[server]'")
-    settings = _settings(data_file, site_code, environment, config, redis)
+    if flagship_environment is not None and flagship_file is None:
+        raise click.UsageError("--flagship-environment goes with --flagship-file PATH")
+    flagship = None if flagship_file is None else _flagship(flagship_environment or "")
+    is_relay = data_file is None and (site_code is not None or flagship is None)
+    settings = _relay_settings(site_code, config, environment, redis) if is_relay else _settings(environment, redis)
     site = Site(site_code or "local", settings, is_shared=settings.redis_url is not None)
-    relay = Relay(site, settings) if data_file is None else None
+    relay = Relay(site, settings) if is_relay else None
     sharing = None
     if isinstance(settings.redis_url, Secret):
         sharing = SharedOverrides(settings.redis_url, site, settings.environment or "")
@@ -113,17 +126,21 @@ def serve(
             opens_control=open_control,
             relay=relay,
             sharing=sharing,
+            flagship=flagship,
         )
     except ValueError as error:
         fail(str(error))
-    watched = None
+    watched = []
     if data_file is not None:
-        watched = WatchedFile(data_file, site)
-        watched.start()
-    serving.inspector.source = lambda: (
-        data_file or f"site {site_code}",
-        watched.problem if watched is not None else relay.live.status().last_error if relay is not None else "",
-    )
+        watched.append(of_data_file := WatchedFile(data_file, site))
+        serving.inspector.source = lambda: (data_file, of_data_file.problem)
+    elif relay is not None:
+        serving.inspector.source = lambda: (f"site {site_code}", relay.live.status().last_error)
+    if flagship_file is not None and flagship is not None and serving.flagship is not None:
+        watched.append(of_flagship := WatchedFile(flagship_file, flagship))
+        serving.flagship.inspector.source = lambda: (flagship_file, of_flagship.problem)
+    for file in watched:
+        file.start()
     if access_log:
         _write_access_log()
     ending = _told_to_end()
@@ -132,7 +149,10 @@ def serve(
         server.start()
     except OSError as error:
         fail(f"{host}:{port} cannot be had: {error.strerror}")
-    click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
+    if is_relay or data_file is not None:
+        click.echo(f"{data_file or f'site {site_code}'} is served at {server.url}", err=True)
+    if flagship is not None:
+        click.echo(f"{flagship_file} is served at {server.url}/flagship", err=True)
     # A token that was given is known, and is not to be found in the logs of a container.
     click.echo(f"the page: {f'{server.url}/' if token else server.page}", err=True)
     if sharing is not None:
@@ -140,21 +160,37 @@ def serve(
     if relay is not None:
         _start(relay, settings.default_timeout_second, ending)
     ending.wait()
-    if watched is not None:
-        watched.stop()
+    for file in watched:
+        file.stop()
     server.stop()
 
 
-def _settings(
-    data_file: str | None, site_code: str | None, environment: str | None, config: str | None, redis: str | None
+def _settings(environment: str | None, redis: str | None) -> KameleoonClientConfiguration:
+    return KameleoonClientConfiguration(**_given(environment, redis))
+
+
+def _relay_settings(
+    site_code: str | None, config: str | None, environment: str | None, redis: str | None
 ) -> KameleoonClientConfiguration:
-    given = {"environment": environment, "redis_url": redis}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if data_file is not None:
-        return KameleoonClientConfiguration(**settings)
     if site_code is None:
-        raise click.UsageError("give --data-file PATH, or --site-code CODE for a relay")
-    return replace(load_configuration(config), multi_threading=True, **settings)
+        raise click.UsageError("give --data-file PATH, --flagship-file PATH, or --site-code CODE for a relay")
+    return replace(load_configuration(config), multi_threading=True, **_given(environment, redis))
+
+
+def _given(environment: str | None, redis: str | None) -> dict[str, Any]:
+    given = {"environment": environment, "redis_url": redis}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _flagship(env_id: str) -> Environment:
+    try:
+        # Imported here: it needs the extra ``flagship``, whose absence is told below.
+        from ..server.flagship.environment import Environment  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "mmh3":
+            raise
+        fail("Flagship's buckets need mmh3: pip install 'openfeature-kameleoon[flagship,server]'")
+    return Environment(env_id)
 
 
 def _start(relay: Relay, seconds: float, ending: threading.Event) -> None:

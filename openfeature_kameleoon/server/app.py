@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +25,10 @@ from .sharing import SharedOverrides
 from .site import Site
 from .tracked import Tracked
 
+if TYPE_CHECKING:
+    from .flagship.environment import Environment
+    from .flagship.service import FlagshipService
+
 __all__ = ["Serving"]
 
 
@@ -35,7 +39,8 @@ class Serving:
     ``hosts`` are further names that it goes by. ``visitors`` and ``values`` are the Data API's answers.
     ``ofrep_key`` is a key that OFREP needs, besides the token; ``ofrep_rate`` is how many evaluations a client may ask
     for in a second, or else 429. With ``opens_control`` the verbs of the Provider TCK need no token. ``relay`` and
-    ``sharing``, which somebody else starts, end with it.
+    ``sharing``, which somebody else starts, end with it. ``flagship`` is an environment that is served, too; with it
+    the site need have no data file.
 
     Raises ``ValueError`` for a place without a token.
     """
@@ -55,6 +60,7 @@ class Serving:
         opens_control: bool = False,
         relay: Relay | None = None,
         sharing: SharedOverrides | None = None,
+        flagship: Environment | None = None,
     ) -> None:
         is_here = is_loopback(host)
         if not is_here and not token:
@@ -68,18 +74,20 @@ class Serving:
             if relay is None
             else RelayedKameleoon(site, self.tracked, relay)
         )
-        self.ofrep = Ofrep(site, None if ofrep_rate is None else Allowance(ofrep_rate))
+        self.ofrep = Ofrep(site, None if ofrep_rate is None else Allowance(ofrep_rate), flagship)
         self.faults = Faults({"stream": self.kameleoon.streams, "ofrep": self.ofrep.streams})
         self.inspector = Inspector(site, self.tracked, self.kameleoon.streams)
-        self.metrics = Metrics(site, self.tracked, self.kameleoon.streams, relay, sharing)
+        self.flagship = None if flagship is None else _service(flagship, self.tracked, self.inspector)
+        self.metrics = Metrics(site, self.tracked, self.kameleoon.streams, relay, sharing, self.flagship)
         routes = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
             Route("/metrics", self.metrics.answer),
             *self.kameleoon.routes,
             *self.ofrep.routes,
-            *Control(site, self.tracked, self.faults).routes,
+            *Control(site, self.tracked, self.faults, self.flagship).routes,
             *self.inspector.routes,
+            *(self.flagship.routes if self.flagship is not None else ()),
         ]
         names = {*hosts, host} if host not in ("0.0.0.0", "::") else {*hosts}
         guarded = Guard(
@@ -114,8 +122,21 @@ class Serving:
     async def _readyz(self, request: Request) -> Response:
         """Ready is who can answer, whoever is away meanwhile."""
         is_settled = self.sharing is None or self.sharing.is_settled
-        is_ready = self.site.served is not None and is_settled
-        status = "ready" if is_ready else "waiting for Redis" if self.site.served else "no data file yet"
+        # Who serves a Flagship environment and relays nothing may well have no data file of Kameleoon's.
+        has_file = self.site.served is not None or (self.flagship is not None and self.relay is None)
+        if self.flagship is not None:
+            has_file = has_file and self.flagship.is_ready
+        is_ready = has_file and is_settled
+        status = "ready" if is_ready else "waiting for Redis" if has_file else "no data file yet"
         parts = {"upstream": self.relay and self.relay.is_up_to_date, "redis": self.sharing and self.sharing.is_up}
         told = {name: "up" if is_up else "away" for name, is_up in parts.items() if is_up is not None}
         return JSONResponse({"status": status, **told}, 200 if is_ready else 503)
+
+
+def _service(environment: Environment, tracked: Tracked, inspector: Inspector) -> FlagshipService:
+    # Imported here: it needs the extra ``flagship``, which whoever has an environment has.
+    from .flagship.service import FlagshipService  # noqa: PLC0415
+
+    service = FlagshipService(environment, tracked, inspector.streams)
+    inspector.flagship = service.inspector.state
+    return service

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +22,9 @@ from .faults import Fault, Faults, Seconds
 from .overrides import Override
 from .site import Site
 from .tracked import Tracked
+
+if TYPE_CHECKING:
+    from .flagship.service import FlagshipService
 
 __all__ = ["VERBS", "Control"]
 
@@ -39,8 +43,9 @@ RESTART_SECONDS = 5.0
 class Control:
     """Routes for tests: the verbs, and ``/api/faults``."""
 
-    def __init__(self, site: Site, tracked: Tracked, faults: Faults) -> None:
+    def __init__(self, site: Site, tracked: Tracked, faults: Faults, flagship: FlagshipService | None = None) -> None:
         self._site = site
+        self._flagship = flagship
         self._tracked = tracked
         self._faults = faults
         self._starting: asyncio.TimerHandle | None = None
@@ -96,6 +101,8 @@ class Control:
         self._faults.set({})
         self._tracked.clear()
         self._forget_overrides()
+        if self._flagship is not None:
+            self._flagship.environment.assignments.clear()
         store = self._site.client.evaluator.store
         if isinstance(store, MemoryVisitorStore):
             for visitor in list(store):
@@ -122,6 +129,8 @@ class Control:
     def _forget_overrides(self) -> None:
         if self._site.overrides:
             self._site.reset()
+        if self._flagship is not None:
+            self._flagship.environment.reset()
 
     def _start_now(self) -> None:
         if self._starting is not None:

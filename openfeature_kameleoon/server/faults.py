@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from random import Random
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from .guard import OF_SDKS, OFREP, Application, Message, Receive, Send
+from .guard import OF_FLAGSHIP, OF_SDKS, OFREP, Application, Message, Receive, Send
 from .hub import Hub
 
 __all__ = ["FAULTS", "ROUTES", "Fault", "Faults", "Seconds"]
@@ -27,8 +28,12 @@ ROUTES: Mapping[str, str] = {
     "value": "/map/",
     "token": "/oauth/",
     "ofrep": OFREP,
+    "flagship_file": rf"{OF_FLAGSHIP}[^/]*/bucketing\.json$",
+    "flagship_activations": rf"{OF_FLAGSHIP}v[12]/activate$",
+    "flagship_decisions": rf"{OF_FLAGSHIP}v[12]/",
+    "flagship_hits": rf"{OF_FLAGSHIP}$",
 }
-"""What can fail, and how its paths begin."""
+"""What can fail, and how its paths begin, as a pattern; the first that fits counts."""
 
 STOPPED = (*OF_SDKS, OFREP)
 """Paths that answer nothing while the server is stopped."""
@@ -94,7 +99,7 @@ class Faults:
             if self.is_down and path.startswith(STOPPED):
                 await _hang_up(receive, send)
                 return
-            route = next((name for name, start in ROUTES.items() if path.startswith(start)), "")
+            route = next((name for name, start in ROUTES.items() if re.match(start, path)), "")
             fault = self.by_route.get(route)
             if fault is not None and (fault.rate >= 1.0 or self._random.random() < fault.rate):
                 request = _Failing(fault, app, scope, receive, send)

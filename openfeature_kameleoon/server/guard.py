@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..transport.foreign_text import printable
 
-__all__ = ["MOST_HEADER_BYTES", "Guard", "is_loopback"]
+__all__ = ["MOST_HEADER_BYTES", "OF_FLAGSHIP", "OF_SDKS", "Guard", "is_loopback"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +29,11 @@ MOST_HEADER_BYTES = 32 << 10
 MOST_BODY_BYTES = 4 << 20
 BODY_SECONDS = 30.0
 
-OF_SDKS = ("/v3/", "/sse", "/visit/", "/map/", "/oauth/")
-"""Paths of Kameleoon's protocol, which knows no token of ours; no page of another site gets at them all the same."""
+OF_FLAGSHIP = "/flagship/"
+"""The base of all that Flagship's SDKs ask for, so that one address is enough for them."""
+
+OF_SDKS = ("/v3/", "/sse", "/visit/", "/map/", "/oauth/", OF_FLAGSHIP)
+"""Paths of the vendors' protocols, which know no token of ours; no page of another site gets at them all the same."""
 
 OFREP = "/ofrep/"
 """Of OFREP, whose evaluations change nothing: they are guarded as reads are, or by a key of their own."""
@@ -57,7 +60,7 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Lets through what comes from this machine, or to ``hosts`` by name, and carries the token where it is needed.
 
-    ``token`` is needed for writes, and with ``guards_reads`` for all but Kameleoon's protocol and the page. It comes as
+    ``token`` is needed for writes, and with ``guards_reads`` for all but vendors' protocols and the page. It comes as
     ``Authorization: Bearer`` or as ``X-API-Key``. ``ofrep_key`` is a second one, which opens OFREP and nothing else.
     ``unguarded`` are paths that need none.
     """

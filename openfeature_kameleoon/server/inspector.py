@@ -12,32 +12,24 @@ import re
 import secrets
 import threading
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from openfeature.exception import ErrorCode
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..context import variable_key
 from ..engine.evaluation import Evaluation
 from ..engine.variables import natural_value
-from ..errors import (
-    ConfigSettingInvalid,
-    DataFileInvalid,
-    FeatureEnvironmentDisabled,
-    FeatureError,
-    KameleoonError,
-    NotFoundError,
-    VisitorCodeInvalid,
-    VisitorDataInvalid,
-)
+from ..errors import DataFileInvalid, KameleoonError, NotFoundError
 from ..provider import ERROR_CODES
 from .described import described_flag, told, unused
 from .hub import Hub, event
+from .json_api import API_HEADERS, BadRequest, Question, SampleQuestion, answering, json_response, read
 from .overrides import Override
 from .sampling import MOST_VISITORS, sample
 from .site import Served, Site
@@ -51,49 +43,17 @@ BATCH_SECONDS = 0.1
 MOST_TOLD = 200
 """Events of one batch that are told; whoever misses some asks for them."""
 
-STATUSES: Mapping[type[KameleoonError], int] = {
-    NotFoundError: 404,
-    FeatureEnvironmentDisabled: 409,
-    FeatureError: 409,
-    ConfigSettingInvalid: 422,
-    DataFileInvalid: 409,
-    VisitorCodeInvalid: 422,
-    VisitorDataInvalid: 422,
-}
-"""Our errors as HTTP's; the first that fits."""
-
-API_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-T = TypeVar("T")
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class Question(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Which flag, for whom."""
-
-    flag: str
-    visitor_code: str
-    context: dict[str, Any] = {}
-
-
-class SampleQuestion(msgspec.Struct, forbid_unknown_fields=True):
-    """Which flag, for how many invented visitors, who all have this context."""
-
-    flag: str
-    context: dict[str, Any] = {}
-    count: int = 10_000
-
-
-class BadRequest(Exception):
-    """A request that makes no sense, and why."""
-
 
 class Inspector:
-    """Routes of the page. ``source`` tells where the data file comes from, and what is wrong with it, if anything."""
+    """Routes of the page. ``source`` tells where the data file comes from, and what is wrong with it, if anything.
+
+    ``flagship`` tells of the Flagship environment that is served beside it, if one is.
+    """
 
     def __init__(self, site: Site, tracked: Tracked, sdk_streams: Hub) -> None:
         self.streams = Hub()
         self.source: Callable[[], tuple[str, str]] = lambda: ("", "")
+        self.flagship: Callable[[], dict[str, Any] | None] = lambda: None
         self._site = site
         self._tracked = tracked
         self._sdk_streams = sdk_streams
@@ -109,7 +69,7 @@ class Inspector:
         self.routes = [
             Route("/", self._show),
             *(
-                Route(path, _answering(endpoint), methods=[method])
+                Route(path, answering(endpoint), methods=[method])
                 for method, path, endpoint in (
                     ("GET", "/api/state", self._state),
                     ("GET", "/api/flags", self._flags),
@@ -130,7 +90,7 @@ class Inspector:
     # What there is --------------------------------------------------------------------------------------------------
 
     async def _state(self, request: Request) -> Response:
-        return _json(self._state_now())
+        return json_response(self._state_now())
 
     def _state_now(self) -> dict[str, Any]:
         served, tracked, (source, problem) = self._site.served, self._tracked, self.source()
@@ -152,6 +112,7 @@ class Inspector:
             "source": source,
             "problem": problem or None,
             "customData": sorted(index.custom_data_by_name),
+            "flagship": self.flagship(),
         }
 
     async def _flags(self, request: Request) -> Response:
@@ -160,7 +121,7 @@ class Inspector:
             served = self._site.served
             listing = await asyncio.to_thread(self._list, served)
             self._listed = served, listing
-        return _json(listing)
+        return json_response(listing)
 
     def _list(self, served: Served | None) -> bytes:
         site, ruleset = self._site, self._site.client.ruleset
@@ -177,13 +138,13 @@ class Inspector:
         after, most = (request.query_params.get(name, default) for name, default in (("after", "0"), ("most", "1000")))
         if not (after.isdecimal() and most.isdecimal() and len(after) < 16 and len(most) < 16):
             raise BadRequest("after is the number of an event, most how many are wanted")
-        return _json({"events": self._tracked.since(int(after), int(most))})
+        return json_response({"events": self._tracked.since(int(after), int(most))})
 
     # Why ------------------------------------------------------------------------------------------------------------
 
     async def _explain(self, request: Request) -> Response:
         """What an SDK would be answered, errors included, and why."""
-        question = await _read(request, Question)
+        question = await read(request, Question)
         index = self._site.client.ruleset.index
         answer: dict[str, Any] = {
             "flag": question.flag,
@@ -206,20 +167,20 @@ class Inspector:
             answer |= _answered(evaluation, variable_key(question.context))
         except KameleoonError as error:
             answer |= {"error": error.message, "errorCode": _code_of(error)}
-        return _json(answer)
+        return json_response(answer)
 
     async def _sample(self, request: Request) -> Response:
-        question = await _read(request, SampleQuestion)
+        question = await read(request, SampleQuestion)
         if not 1 <= question.count <= MOST_VISITORS:
             raise BadRequest(f"count lies between 1 and {MOST_VISITORS}")
         async with self._sampling:  # it keeps a processor busy: one at a time
             answer = await asyncio.to_thread(sample, self._site.client, question.flag, question.context, question.count)
-        return _json(answer)
+        return json_response(answer)
 
     # Overrides ------------------------------------------------------------------------------------------------------
 
     async def _override(self, request: Request) -> Response:
-        key, override = request.path_params["flag"], await _read(request, Override)
+        key, override = request.path_params["flag"], await read(request, Override)
         self._refuse_legacy()
         self._site.flag(key)
         if override == Override():
@@ -279,38 +240,6 @@ def _answered(evaluation: Evaluation, wanted: str | None) -> dict[str, Any]:
     value = natural_value(variation, wanted)
     variables = {key: variable.fresh_value() for key, variable in variation.variables.items()}
     return {**answer, "value": value, "variables": variables}
-
-
-# HTTP -----------------------------------------------------------------------------------------------------------------
-
-
-async def _read(request: Request, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except ClientDisconnect:  # also the guard's way to end one that is too long
-        raise BadRequest("the body has no end, or is too long") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"the body is not what is expected: {error}") from error
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    return Response(body, status, API_HEADERS, "application/json")
-
-
-def _answering(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, whose errors are answers, too."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except BadRequest as error:
-            return _json({"error": str(error)}, 400)
-        except KameleoonError as error:
-            status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
-            return _json({"error": error.message}, status)
-
-    return answer
 
 
 def _code_of(error: KameleoonError) -> str:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,9 @@ from .relay import Relay
 from .sharing import SharedOverrides
 from .site import Site
 from .tracked import Tracked
+
+if TYPE_CHECKING:
+    from .flagship.service import FlagshipService
 
 __all__ = ["Metrics"]
 
@@ -35,13 +39,20 @@ class Metrics:
     """Counts requests, and writes down everything when it is asked."""
 
     def __init__(
-        self, site: Site, tracked: Tracked, streams: Hub, relay: Relay | None, sharing: SharedOverrides | None
+        self,
+        site: Site,
+        tracked: Tracked,
+        streams: Hub,
+        relay: Relay | None,
+        sharing: SharedOverrides | None,
+        flagship: FlagshipService | None = None,
     ) -> None:
         self._site = site
         self._tracked = tracked
         self._streams = streams
         self._relay = relay
         self._sharing = sharing
+        self._flagship = flagship
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._buckets: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
@@ -59,7 +70,8 @@ class Metrics:
 
     def text(self) -> str:
         """All metrics of this moment."""
-        return "\n".join([*self._of_requests(), *self._of_the_site(), *self._of_the_relay(), *self._of_redis(), ""])
+        parts = (self._of_requests, self._of_the_site, self._of_the_relay, self._of_redis, self._of_flagship)
+        return "\n".join([*(line for part in parts for line in part()), ""])
 
     def _of_requests(self) -> Iterator[str]:
         names = ("method", "route", "status")
@@ -115,6 +127,11 @@ class Metrics:
         if self._sharing is not None:
             yield from _family("redis_up", "gauge", "Whether Redis answers.", self._sharing.is_up)
             yield from _family("overrides_revision", "counter", "Changes to overrides so far.", self._site.revision)
+
+    def _of_flagship(self) -> Iterator[str]:
+        if self._flagship is not None:
+            for name, says, value in self._flagship.numbers():
+                yield from _family(name, "gauge", says, value)
 
 
 def _head(name: str, kind: str, says: str) -> tuple[str, str]:

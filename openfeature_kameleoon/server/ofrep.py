@@ -1,16 +1,17 @@
 """OFREP: flags evaluated for OpenFeature's stock clients of any language (open-feature/protocol, OpenAPI 0.3).
 
-Answers as our own provider does, through it, from memory, on the event loop. Who may ask is the guard's business.
+Answers as our own provider does, through it, from memory, on the event loop; flags of a Flagship environment as its
+decision API does. Who may ask is the guard's business.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from hmac import compare_digest
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,7 +29,10 @@ from ..errors import FeatureError, NotFoundError
 from ..provider import KameleoonProvider
 from .guard import OFREP_STREAM
 from .hub import Hub, event
-from .site import Served, Site
+from .site import Site
+
+if TYPE_CHECKING:
+    from .flagship.environment import Environment
 
 __all__ = ["Allowance", "Ofrep"]
 
@@ -135,11 +139,15 @@ class Allowance:
 
 
 class Ofrep:
-    """Routes for OFREP's clients. ``allowance`` is each client's, by its address; none is needed without one."""
+    """Routes for OFREP's clients. ``allowance`` is each client's, by its address; none is needed without one.
 
-    def __init__(self, site: Site, allowance: Allowance | None = None) -> None:
+    ``flagship`` has more flags; of two that are called the same, the site's is meant.
+    """
+
+    def __init__(self, site: Site, allowance: Allowance | None = None, flagship: Environment | None = None) -> None:
         self.streams = Hub()
         self._site = site
+        self._flagship = flagship
         self._allowance = allowance
         self._secret = secrets.token_urlsafe(24)
         self._event_streams = [EventStream(Endpoint(f"{OFREP_STREAM}?secret={self._secret}"))]
@@ -151,7 +159,9 @@ class Ofrep:
             "float": lambda key, context: provider.resolve_float_details(key, 0.0, context),
             "object": lambda key, context: provider.resolve_object_details(key, {}, context),
         }
-        site.listen(self._announce)
+        site.listen(lambda served: self._announce(served.timestamp))
+        if flagship is not None:
+            flagship.listen(lambda served: self._announce(served.timestamp))
         self.routes = [
             Route("/ofrep/v1/evaluate/flags", self._evaluate_all, methods=["POST"]),
             Route("/ofrep/v1/evaluate/flags/{key:path}", self._evaluate, methods=["POST"]),
@@ -160,6 +170,8 @@ class Ofrep:
 
     def _answer(self, key: str, context: EvaluationContext) -> Answer:
         """A flag's natural value, as our provider has it."""
+        if self._flagship is not None and not self._is_the_sites(key):
+            return _answer_of(self._flagship, key, context)
         details = self._details(key, context)
         if details.error_code is not None:
             raise _Refused(details.error_code, details.error_message or "there is no value")
@@ -193,8 +205,18 @@ class Ofrep:
             return "boolean"
         return natural_type(variations, variable_key if isinstance(variable_key, str) else None)
 
-    def _announce(self, served: Served) -> None:
-        self.streams.tell(event("message", {"type": "refetchEvaluation", "lastModified": served.timestamp // 1000}))
+    def _is_the_sites(self, key: str) -> bool:
+        ruleset = self._site.client.live.current
+        return ruleset is not None and key in ruleset.index.flags
+
+    def _keys(self) -> Iterator[str]:
+        if self._site.served is not None:
+            yield from self._site.client.feature_keys()
+        if self._flagship is not None and self._flagship.served is not None:
+            yield from (key for key in self._flagship.served.declared.flags if not self._is_the_sites(key))
+
+    def _announce(self, timestamp: int) -> None:
+        self.streams.tell(event("message", {"type": "refetchEvaluation", "lastModified": timestamp // 1000}))
 
     async def _evaluate(self, request: Request) -> Response:
         key = request.path_params["key"]
@@ -212,9 +234,9 @@ class Ofrep:
     def _answers(self, request: Request, context: EvaluationContext) -> Response:
         if not context.targeting_key:
             raise _Refused(ErrorCode.TARGETING_KEY_MISSING, "the context has no targetingKey")
-        if self._site.served is None:
+        if self._site.served is None and self._flagship is None:
             raise _Refused(ErrorCode.PROVIDER_NOT_READY, "there is no data file yet")
-        flags = [self._answer_or_refusal(key, context) for key in self._site.client.feature_keys()]
+        flags = [self._answer_or_refusal(key, context) for key in self._keys()]
         body = _encode(Answers(flags, self._event_streams))
         tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
@@ -237,6 +259,19 @@ class Ofrep:
         seconds = str(ceil(wait))
         refusal = Refusal("GENERAL", f"too many evaluations: come again in {seconds} s")
         return _json(refusal, 429, {"Retry-After": seconds})
+
+
+def _answer_of(flagship: Environment, key: str, context: EvaluationContext) -> Answer:
+    """A flag of a Flagship environment. What a variation sets to null, and what nothing sets, has no value."""
+    if not context.targeting_key:
+        raise _Refused(ErrorCode.TARGETING_KEY_MISSING, "the context has no targetingKey")
+    try:
+        evaluation = flagship.evaluate(key, context.targeting_key, context.attributes)
+    except NotFoundError as error:
+        raise _Refused(ErrorCode.FLAG_NOT_FOUND, error.message) from error
+    value = UNSET if evaluation.value is None else evaluation.value
+    variant = evaluation.variation.id if evaluation.variation is not None else ""
+    return Answer(key, evaluation.reason, variant, evaluation.metadata, value)
 
 
 async def _context(request: Request) -> EvaluationContext:

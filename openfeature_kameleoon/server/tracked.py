@@ -1,6 +1,7 @@
-"""What was tracked: the event lines of SDKs, parsed, counted, kept for a while, and written down if asked for.
+"""What was tracked: events that SDKs have sent, counted, kept for a while, and written down if asked for.
 
-On the event loop, or on the thread that relays.
+Kameleoon's lines are parsed here; what Flagship's SDKs report is noted by those who read it. On the event loop, or on
+the thread that relays.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["Tracked"]
+__all__ = ["FLAGSHIP", "Tracked"]
+
+FLAGSHIP = "flagship"
+"""The ``service`` of what was noted of Flagship's SDKs; Kameleoon's events have none."""
 
 MOST_KEPT = 1000
 MOST_NONCES = 100_000
@@ -55,13 +59,21 @@ class Tracked:
                     self.malformed += 1
                     continue
                 events.append(self._take(parameters, common))
-            if self._file is not None and events:
-                self._file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
-                self._file.flush()
-        for event in events:
-            for listener in self._listeners:
-                listener(event)
+            self._write(events)
+        self._tell(events)
         return len(lines)
+
+    def note(
+        self, kind: str, visitor: str, parameters: Mapping[str, Any], *, words: str = "", problem: str = ""
+    ) -> None:
+        """Take what an SDK of Flagship reported: ``words`` say what it is about, ``problem`` what is wrong with it."""
+        with self._taking:
+            self.malformed += bool(problem)
+            event = self._kept_as(
+                kind, visitor, parameters, service=FLAGSHIP, **_given(words=words, problem=problem), is_duplicate=False
+            )
+            self._write([event])
+        self._tell([event])
 
     def since(self, number: int = 0, most: int = MOST_KEPT) -> list[dict[str, Any]]:
         """The last events whose ``number`` is larger, the oldest first."""
@@ -82,8 +94,6 @@ class Tracked:
             self._file.close()
 
     def _take(self, parameters: dict[str, str], common: Mapping[str, str]) -> dict[str, Any]:
-        kind = parameters["eventType"]
-        self.counts[kind if kind in self.counts or len(self.counts) < MOST_KINDS else "other"] += 1
         nonce = parameters.get("nonce", "")
         is_duplicate = nonce in self._nonces if nonce else False
         self.duplicates += is_duplicate
@@ -91,14 +101,33 @@ class Tracked:
             self._nonces[nonce] = None
             if len(self._nonces) > MOST_NONCES:
                 del self._nonces[next(iter(self._nonces))]
+        visitor = parameters.get("visitorCode") or parameters.get("mappingValue") or common.get("visitorCode", "")
+        return self._kept_as(parameters["eventType"], visitor, parameters, is_duplicate=is_duplicate)
+
+    def _kept_as(self, kind: str, visitor: str, parameters: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        self.counts[kind if kind in self.counts or len(self.counts) < MOST_KINDS else "other"] += 1
         self._number += 1
         event = {
             "number": self._number,
             "time": time.time(),
             "type": kind,
-            "visitor": parameters.get("visitorCode") or parameters.get("mappingValue") or common.get("visitorCode", ""),
+            "visitor": visitor,
             "parameters": parameters,
-            "is_duplicate": is_duplicate,
+            **more,
         }
         self._kept.append(event)
         return event
+
+    def _write(self, events: Sequence[Mapping[str, Any]]) -> None:
+        if self._file is not None and events:
+            self._file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+            self._file.flush()
+
+    def _tell(self, events: Sequence[dict[str, Any]]) -> None:
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+
+
+def _given(**texts: str) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if text}

@@ -1,4 +1,4 @@
-"""Follows a data file on disk for a site that is served: each good edit is published, a bad one is told once.
+"""Follows a file on disk for what is served of it: each good edit is published, a bad one is told once.
 
 Its thread looks every quarter of a second.
 """
@@ -8,24 +8,31 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import Protocol
 
 from ..datafile.sources import Fetched, FileSource
 from ..errors import DataFileInvalid, KameleoonError
 from ..transport.foreign_text import printable
-from .site import Site
 
-__all__ = ["WatchedFile"]
+__all__ = ["Published", "WatchedFile"]
 
 _log = logging.getLogger(__name__)
 
 
-class WatchedFile:
-    """A file that a site is served from. ``problem`` is what is wrong with it now; empty when nothing is."""
+class Published(Protocol):
+    """What serves a file: a site its data file, a Flagship environment its bucketing file."""
 
-    def __init__(self, path: str | os.PathLike[str], site: Site) -> None:
+    def publish(self, raw: bytes) -> None:
+        """Serve another one. Raises ``DataFileInvalid``, and what was served stays."""
+
+
+class WatchedFile:
+    """A file that something is served from. ``problem`` is what is wrong with it now; empty when nothing is."""
+
+    def __init__(self, path: str | os.PathLike[str], served: Published) -> None:
         self.problem = ""
         self._source = FileSource(path)
-        self._site = site
+        self._served = served
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -57,7 +64,7 @@ class WatchedFile:
         if not isinstance(fetched, Fetched):
             return
         try:
-            self._site.publish(fetched.raw)
+            self._served.publish(fetched.raw)
         except DataFileInvalid as problem:
             self._source.judged(fetched, problem)
             raise
