@@ -195,7 +195,9 @@ def _run(future: concurrent.futures.Future[Any], call: Call, loop: _Loop) -> Non
     try:
         made = call()
         result = loop.run(made) if inspect.isawaitable(made) else made
-    except BaseException as error:  # foreign code: the thread outlives it, and whoever asked is told
+    except Exception as error:  # foreign code: the thread outlives it, and whoever asked is told
         future.set_exception(error)
+    except BaseException as error:  # it cancels itself, or exits: not whoever asked
+        future.set_exception(RuntimeError(f"the cache raised {type(error).__name__}"))
     else:
         future.set_result(result)

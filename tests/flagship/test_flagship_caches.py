@@ -434,15 +434,18 @@ def test_nobody_waits_for_a_cache_that_does_not_answer(vendor: Vendor) -> None:
     assert visitor.get_flag("ctaColor", "none").value() == "green"
 
 
-def test_a_cache_that_fails_is_told_and_breaks_nothing(vendor: Vendor) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind"), [(OSError, "OSError"), (asyncio.CancelledError, "RuntimeError"), (SystemExit, "RuntimeError")]
+)
+def test_a_cache_that_fails_is_told_and_breaks_nothing(vendor: Vendor, error: type[BaseException], kind: str) -> None:
     async def fail() -> None:
-        raise OSError("disk")
+        raise error("disk")
 
     told = start(vendor, cache_manager=Foreign(fail))
 
     visitor = fetched()
 
-    assert told.kinds() == ["OSError"]
+    assert told.kinds() == [kind]
     assert visitor.get_flag("ctaColor", "none").value() == "green"
 
 
