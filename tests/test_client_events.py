@@ -67,9 +67,9 @@ def test_a_failure_tells_its_reason(kameleoon: FakeKameleoon) -> None:
     told = Requests()
     with client_on(kameleoon, multi_threading=False) as client:
         client.set_event_handler(EventType.HTTP_REQUEST, told)
-        for answer in (reply(500), hangs(), resets(), reply(403)):
+        for answer, seconds in ((reply(500), 10.0), (hangs(), 0.1), (resets(), 10.0), (reply(403), 10.0)):
             kameleoon.fail(MAP, answer)
-            client.get_remote_data("key", timeout=0.1)
+            client.get_remote_data("key", timeout=seconds)
 
     *failures, (_, bot, _) = told
     assert [failure.reason for _, failure, _ in failures if isinstance(failure, HttpRequestFailure)] == [

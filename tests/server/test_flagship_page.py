@@ -214,6 +214,8 @@ def test_flags_of_both_stand_beside_each_other(page: Page, site: Site, environme
     ours = page.locator("#flags button", has_text="new_checkout").filter(has_not_text="Flagship")
     theirs = page.locator("#flags button", has_text="new_checkout").filter(has_text="Flagship")
 
+    ours.click()  # whichever the page has chosen by itself: from here on each click is a step to go back
+    page.get_by_role("switch", name="On").wait_for()
     theirs.click()
     result(page, "theirs")
     assert page.inner_text("#rules-title").startswith("Scenarios")
