@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import secrets
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .arguments import TEXT, Argument
 from .config import Config, DecisionApi, FlagshipConfig
-from .environment import Environment
 from .errors import InitializationError, InitializationParamError, TypingError
 from .handler import FlagshipEventHandler, HandlerLog, handled
-from .log_manager import LogLevel, ManagerLog
+from .log_manager import Log, LogLevel, ManagerLog
 from .remembered import Remembered
 from .sdk import Sdk
 from .status_listener import Status
 from .visitor import FlagshipVisitor, Visitor
+
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .plan import Plan
 
 __all__ = ["Flagship"]
 
@@ -169,7 +172,7 @@ class Flagship:
             if not config.is_complete:
                 raise InitializationError("start: there is no environment id, or no API key")
             with self._sdk.starting:
-                environment = Environment(config.plan(), log)
+                environment = _environment(config.plan(), log)
                 environment.start()
                 if not environment.wait_for_file():
                     reason = environment.file_problem()
@@ -200,14 +203,20 @@ class Flagship:
         listener = used.status_listener
         with self._sdk.starting:
             self._sdk.replace(None)  # before the new one begins: it may look for what the old one has cached
-            environment = Environment(
-                used.plan(), log, listener.on_status_changed if listener is not None else lambda status: None
-            )
+            told = () if listener is None else (listener.on_status_changed,)
+            environment = _environment(used.plan(), log, *told)
             self._sdk.replace(environment, log, config=used)
             environment.start(announces_start=configuration is not None)
 
 
 _ONE = Flagship()
+
+
+def _environment(plan: Plan, log: Log, *on_status: Callable[[Status], object]) -> Environment:
+    # Imported here: it needs the network and asyncio, which take long to import; the provider needs them not always.
+    from .environment import Environment  # noqa: PLC0415
+
+    return Environment(plan, log, *on_status)
 
 
 def _bound(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:

@@ -7,7 +7,7 @@ configuration that it was made with (specs/flagship.md 1.5, 2.6, 6).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestFailed
 from ..transport.foreign_text import printable
@@ -15,7 +15,6 @@ from .arguments import TEXT, Argument
 from .context import LEGACY
 from .engine.evaluation import Evaluation, Variation
 from .engine.values import LEGACY as LEGACY_TYPING
-from .environment import Environment
 from .errors import FlagshipParsingError, TypingError
 from .handler import HandlerLog, handled
 from .hits import Hit
@@ -24,6 +23,9 @@ from .records import Activation
 from .remembered import Remembered
 from .status_listener import Status
 from .visitor_state import VisitorState
+
+if TYPE_CHECKING:
+    from .environment import Environment
 
 __all__ = ["FlagshipVisitor"]
 

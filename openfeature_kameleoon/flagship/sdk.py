@@ -6,13 +6,16 @@ One object stands behind ``Flagship``'s methods, and visitors of 3.x look at it 
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from ..forking import renew_after_fork
 from .config import Config, FlagshipConfig
 from .engine.values import RECOMMENDED, Typing
-from .environment import Environment
 from .log_manager import FlagshipLogManager, Log, LogLevel, ManagerLog
 from .status_listener import Status
+
+if TYPE_CHECKING:
+    from .environment import Environment
 
 __all__ = ["Sdk"]
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Initialization, RequestFailed
 from .arguments import TEXT, Argument
 from .context import CURRENT
 from .engine.evaluation import Evaluation
 from .engine.values import Typing
-from .environment import Environment
 from .errors import FlagshipParsingError, TypingError, VisitorCacheFormatException
 from .flag import Flag, no_such_exposition
 from .flagship_visitor import FlagshipVisitor
@@ -27,6 +26,9 @@ from .records import Activation
 from .sdk import Sdk
 from .status_listener import Status
 from .visitor_state import VisitorState
+
+if TYPE_CHECKING:
+    from .environment import Environment
 
 __all__ = ["FlagshipVisitor", "Visitor"]
 

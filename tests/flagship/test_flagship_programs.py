@@ -66,11 +66,15 @@ def test_kameleoons_provider_imports_nothing_of_flagship(tmp_path: Path) -> None
     assert output_of(script) == "[]\n"
 
 
-def test_redis_is_not_imported_until_it_is_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["flagship", "flagship.provider"])
+def test_nothing_is_imported_before_it_is_used(module: str, tmp_path: Path) -> None:
     script = tmp_path / "program.py"
-    script.write_text("import sys\nimport openfeature_kameleoon.flagship\nprint('redis' in sys.modules)\n")
+    script.write_text(
+        f"import sys\nimport openfeature_kameleoon.{module}\n"
+        "print([name for name in ('asyncio', 'redis', 'requests', 'urllib3') if name in sys.modules])\n"
+    )
 
-    assert output_of(script) == "False\n"
+    assert output_of(script) == "[]\n"
 
 
 # --- programs as they are documented --------------------------------------------------------------------------
