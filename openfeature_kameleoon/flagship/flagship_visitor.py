@@ -22,7 +22,7 @@ from .log_manager import LogLevel
 from .records import Activation
 from .remembered import Remembered
 from .status_listener import Status
-from .visitor_state import VisitorState
+from .visitor_state import Stateful, VisitorState
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -39,7 +39,7 @@ DEFAULT_VALUE = (str, bool, int, float)
 PANIC = "panic mode: no flag is readable, nothing is sent"
 
 
-class FlagshipVisitor:
+class FlagshipVisitor(Stateful):
     """One end user. Any thread may use it."""
 
     def __init__(
@@ -58,24 +58,6 @@ class FlagshipVisitor:
         self._remembered = remembered or Remembered(None, handler_log)
         self._set(context)
         self._remembered.look_up(visitor_id)
-
-    def __repr__(self) -> str:
-        return "FlagshipVisitor()"  # it is personal
-
-    @property
-    def visitor_id(self) -> str:
-        """Who it is."""
-        return self._state.ids.visitor_id
-
-    @property
-    def anonymous_id(self) -> str | None:
-        """Whom it was before it was authenticated."""
-        return self._state.ids.anonymous_id
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """What is known of it for targeting, as a copy."""
-        return dict(self._state.context)
 
     # The context and the flags ----------------------------------------------------------------------------------------
 

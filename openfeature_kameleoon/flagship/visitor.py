@@ -25,7 +25,7 @@ from .permissions import REFUSALS, Operation, Standing, is_allowed, standing
 from .records import Activation
 from .sdk import Sdk
 from .status_listener import Status
-from .visitor_state import VisitorState
+from .visitor_state import Stateful, VisitorState
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["FlagshipVisitor", "Visitor"]
 
 
-class Visitor:
+class Visitor(Stateful):
     """One end user; made by ``Flagship.new_visitor``. Any thread may use it."""
 
     class Instance(Enum):
@@ -52,19 +52,6 @@ class Visitor:
         self._look_up()
         self._send_consent()
 
-    def __repr__(self) -> str:
-        return "Visitor()"  # it is personal
-
-    @property
-    def visitor_id(self) -> str:
-        """Who it is."""
-        return self._state.ids.visitor_id
-
-    @property
-    def anonymous_id(self) -> str | None:
-        """Whom it was before it was authenticated."""
-        return self._state.ids.anonymous_id
-
     @property
     def is_authenticated(self) -> bool:
         """Whether it is known who it is."""
@@ -74,11 +61,6 @@ class Visitor:
     def has_consented(self) -> bool:
         """Whether it may be tracked."""
         return self._state.has_consented
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """What is known of it for targeting, as a copy."""
-        return dict(self._state.context)
 
     @property
     def assignations(self) -> dict[str, str]:

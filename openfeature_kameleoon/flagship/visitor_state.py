@@ -21,7 +21,7 @@ from .engine.evaluation import Evaluation, Variation
 from .errors import ContextError, VisitorCacheFormatException
 from .records import VisitorIds
 
-__all__ = ["Origin", "Table", "VisitorState"]
+__all__ = ["Origin", "Stateful", "Table", "VisitorState"]
 
 CACHE_VERSION = 1
 
@@ -229,3 +229,27 @@ def _variation(campaign: _Campaign) -> Variation:
         modifications_type="",
         group_keys=tuple(campaign.flags),
     )
+
+
+class Stateful:
+    """A visitor of either face, as far as it tells who it is."""
+
+    _state: VisitorState
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"  # it is personal
+
+    @property
+    def visitor_id(self) -> str:
+        """Who it is."""
+        return self._state.ids.visitor_id
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """Whom it was before it was authenticated."""
+        return self._state.ids.anonymous_id
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What is known of it for targeting, as a copy."""
+        return dict(self._state.context)
