@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ def ruleset(semantics: Semantics = SDK) -> Ruleset:
 def test_all_vectors_are_here() -> None:
     assert len(vectors("hash")) == 25
     assert len(vectors("allocation")["rows"]) == 228
+    assert len(vectors("legacyAllocation11")) == 8
     assert len(vectors("variations")) == 32
     assert len(vectors("endToEnd")["cases"]) == 144
     assert len(vectors("targeting")) == 380
@@ -57,6 +59,24 @@ def test_every_visitor_falls_where_it_does_in_the_reference() -> None:
         variation = tables[group_id][place]
         assert bucket(group_id + visitor_id) == place
         assert (variation and variation.id) == variation_id
+
+
+@pytest.mark.parametrize("vector", vectors("legacyAllocation11"), ids=lambda vector: vector["visitorId"])
+def test_1_1_hashed_the_visitor_alone_which_nobody_is_bucketed_by_any_more(vector: dict[str, Any]) -> None:
+    visitor = vector["visitorId"]
+    shares = {
+        group["id"]: [(each["id"], each.get("allocation", 0)) for each in group["variations"]]
+        for campaign in bucketing()["campaigns"]
+        for group in campaign["variationGroups"]
+    }
+
+    assert bucket(visitor) == vector["bucket"]
+    for group, selected in vector["selected"].items():
+        uppers = accumulate(share for _, share in shares[group])
+        reached = [
+            name for (name, share), upper in zip(shares[group], uppers, strict=True) if vector["bucket"] <= upper
+        ]
+        assert reached[:1] == ([] if selected is None else [selected])
 
 
 def test_variations_tell_what_they_stand_in() -> None:
