@@ -99,16 +99,6 @@ def test_a_client_keeps_to_the_windows_and_is_never_refused(api: Automation, clo
     assert clock.monotonic() - begun == pytest.approx(40)  # 50 + 50 + 50 + 50 + 30, ten seconds apart
 
 
-def test_the_hourly_window_is_kept_too(api: Automation, server: AutomationServer, clock: FakeClock) -> None:
-    begun = clock.monotonic()
-
-    for _ in range(1001):
-        api.sites.get(SITE_ID)
-
-    assert clock.monotonic() - begun >= 3600
-    assert len(server.asked("GET")) == 1001
-
-
 def test_a_storm_of_refusals_slows_the_client_down_and_completes(
     connect: Connect, server: AutomationServer, clock: FakeClock
 ) -> None:
