@@ -216,8 +216,10 @@ def access(value: Access) -> str:
 
 def type_name(kind: Any) -> str:
     """A field's type in words."""
+    if kind is Any or kind is NoneType:
+        return "any" if kind is Any else "none"
     if get_origin(kind) is None:
-        return "none" if kind is NoneType else kind.__name__ if isinstance(kind, type) else "any"
+        return str(kind.__name__)
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(type_name(argument) for argument in get_args(kind))
     inner = ", ".join(type_name(argument) for argument in get_args(kind))
