@@ -155,12 +155,15 @@ class RemoteDecisions:
             if others is not None:
                 others.wait(left)
                 continue
+            version = visitor.version
             try:
                 self._fetch(visitor, left)
             finally:
                 with self._lock:
                     self._under_way.pop(visitor.code, None)
                 done.set()
+            if visitor.version == version:  # however soon what came is to be too old, it is not asked for again now
+                break
         answer = visitor.answer
         return answer is not None and not self._is_outdated(visitor, answer)
 

@@ -214,6 +214,14 @@ def test_flags_that_have_grown_old_are_asked_for_anew(
     assert counts == asked
 
 
+def test_an_evaluation_asks_once_however_soon_flags_grow_old(server: Asking) -> None:
+    provider = server.ready(polling_interval_second=1e-9)
+
+    assert [resolve(provider, "f", False).value for _ in range(3)] == [True, True, True]
+
+    assert len(server.asked) == 3
+
+
 def test_refresh_has_them_asked_for_anew(server: Asking, clock: FakeClock) -> None:
     provider = server.ready(clock=clock)
     resolve(provider, "f", False)
